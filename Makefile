@@ -1,0 +1,87 @@
+# The only makefile. `make help` lists the targets. Output goes to build/$(MODE).
+MODE ?= release
+PREFIX ?= /usr/local
+CC ?= cc
+PYTHON ?= python3
+VERSION := 0.1.0
+
+B := build/$(MODE)
+PROGRAMS := plimsoll $(addprefix plimsoll-,watcher planner loader collector sink)
+COMMON := $(shell sed -n 's/^[0-9][0-9]* //p' common/RANKS)
+PACKAGES := libcurl jansson libcrypto libssl yaml-0.1 zlib sqlite3
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	-Wpointer-arith -Wwrite-strings -Wvla -Wconversion -fno-common -Werror
+HARDEN := -fstack-protector-strong -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
+FLAGS_debug := -O0 -g3
+FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ifeq ($(FLAGS_$(MODE)),)
+$(error MODE=$(MODE) is not known; use release, debug or asan)
+endif
+
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DPLIMSOLL_VERSION='"$(VERSION)"' -include common/base/banned.h \
+	$(WARN) $(HARDEN) $(FLAGS_$(MODE)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+OUR_LDFLAGS = $(HARDEN_LD) $(filter -fsanitize%,$(FLAGS_$(MODE)))
+OUR_LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+ARCHIVES := $(foreach d,$(COMMON),$(if $(wildcard common/$(d)/*.c),$(B)/common/$(d).a))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/*.c),$(B)/$(p)))
+
+all: $(BUILT_PROGRAMS) ## build all programs into build/$(MODE)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+define archive_rule
+$(B)/common/$(1).a: $(call objects,common/$(1))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach d,$(COMMON),$(eval $(call archive_rule,$(d))))
+
+# One folder under cmd/ is one program; plimsoll-X comes from cmd/X. The units of a stage that a
+# unit test needs are linked from its archive (everything but the file that holds main).
+define program_rule
+$(B)/$(1): $(call objects,cmd/$(2)) $(ARCHIVES)
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+$(B)/cmd/$(2).a: $(filter-out $(B)/cmd/$(2)/$(2).o,$(call objects,cmd/$(2)))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(patsubst plimsoll-%,%,$(p)))))
+
+# tests/unit/test_planner_x.c may use cmd/planner: its archive is linked when the name says so.
+stage_of = $(foreach s,watcher planner loader collector sink plimsoll,$(if $(filter test_$(s)_%,$(1)),$(B)/cmd/$(s).a))
+.SECONDEXPANSION:
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS) -lcmocka
+
+check-unit: ## unit tests, built with ASan and UBSan
+	@$(MAKE) --no-print-directory MODE=asan run-unit
+
+unit-tests: $(UNIT_TESTS)
+run-unit: $(UNIT_TESTS)
+	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
+
+.PHONY: all check-unit run-unit unit-tests clean help
+.PRECIOUS: $(B)/%.o
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,77 @@
+/*
+ * loop.h - one epoll loop: descriptors, timers with nanosecond deadlines, signals (rank 0).
+ *
+ * Level-triggered unless a watch asks for LOOP_EDGE. Callbacks run one at a time on the caller's
+ * thread and may add, change and remove any watch or timer, their own included. Watches and
+ * timers are embedded in their owner's struct, so the loop allocates nothing per event.
+ *
+ *	struct loop *l = loop_new();
+ *	struct loop_timer t = {.run = on_due};
+ *	loop_timer_set(l, &t, mono_add_ns(mono_now(), 5 * NS_PER_MS));
+ *	loop_run(l);			// until loop_stop()
+ *	loop_free(l);
+ *
+ * DIAGNOSTICS
+ *	A regular file cannot be polled; loop_watch treats it as always ready.
+ *	Failure of epoll_wait itself other than EINTR is a bug.
+ */
+#ifndef PLIMSOLL_BASE_LOOP_H
+#define PLIMSOLL_BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bug.h"
+#include "common/base/clock.h"
+
+struct loop;
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4, LOOP_HANGUP = 8 };
+
+struct loop_watch {
+	/* what: LOOP_READ|LOOP_WRITE, and LOOP_HANGUP when the peer has gone (always reported). */
+	void (*ready)(struct loop *l, struct loop_watch *w, unsigned what);
+	int fd;	       /* the owner's; closed by the owner after loop_unwatch */
+	unsigned want; /* LOOP_READ|LOOP_WRITE|LOOP_EDGE; change through loop_want */
+	/* the loop's own */
+	bool is_on, is_plain_file;
+	struct loop_watch *plain_next;
+};
+
+struct loop_timer {
+	void (*run)(struct loop *l, struct loop_timer *t);
+	/* the loop's own */
+	struct mono at;
+	uint64_t order; /* equal deadlines run in the order they were set */
+	int64_t slot;	/* 1 + index in the heap; 0 = not set, so that zeroed memory is a timer */
+};
+
+struct loop *loop_new(void); /* never NULL; the caller frees it */
+void loop_free(struct loop *l);
+
+/* Starts watching w->fd for w->want. -errno when epoll refuses the descriptor. */
+MUST_CHECK int loop_watch(struct loop *l, struct loop_watch *w);
+void loop_want(struct loop *l, struct loop_watch *w, unsigned want); /* 0 = only hang-ups */
+void loop_unwatch(struct loop *l, struct loop_watch *w);	     /* harmless when not watched */
+
+/* Sets or moves the deadline; a deadline that has passed runs in the next turn. */
+void loop_timer_set(struct loop *l, struct loop_timer *t, struct mono at);
+void loop_timer_set_in(struct loop *l, struct loop_timer *t, int64_t in_ns);
+void loop_timer_clear(struct loop *l, struct loop_timer *t); /* harmless when not set */
+bool loop_timer_is_set(const struct loop_timer *t);
+
+/*
+ * SIGTERM, SIGINT, SIGHUP, SIGCHLD, ... through a signalfd: blocks them for the process.
+ * Call once per loop, before children are started (proc.h restores the mask in them).
+ */
+MUST_CHECK int loop_signals(struct loop *l, const int *signals, size_t count,
+			    void (*on_signal)(struct loop *l, int signo, void *ctx), void *ctx);
+
+/* The time read once at the start of this turn; cheap. */
+struct mono loop_now(const struct loop *l);
+/* One turn: waits at most until the next timer or max_wait_ns (-1 = no limit). */
+void loop_turn(struct loop *l, int64_t max_wait_ns);
+void loop_run(struct loop *l); /* turns until loop_stop */
+void loop_stop(struct loop *l);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * proc.h - children without a shell, with an environment that carries no secret (rank 0).
+ *
+ * A child starts with default signals, an empty signal mask, only descriptors 0 to 2, and an
+ * environment of the names in a short allow-list (PATH HOME LANG TZ TMPDIR USER LOGNAME and XDG_*)
+ * plus what the caller adds; credentials of ours are never inherited unless asked for by name.
+ *
+ *	const char *argv[] = {"jq", ".", NULL};
+ *	struct proc_spec spec = {.argv = argv, .out = PROC_PIPE};
+ *	rc = proc_spawn(&spec, &child);
+ */
+#ifndef PLIMSOLL_BASE_PROC_H
+#define PLIMSOLL_BASE_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/buf.h"
+
+enum { PROC_INHERIT = -1, PROC_PIPE = -2, PROC_NULL = -3 }; /* or a descriptor of the caller's */
+
+struct proc_spec {
+	const char *const *argv; /* argv[0] is looked up in PATH when it has no slash */
+	const char *const *env;	 /* extra NAME=value, NULL-terminated; NULL = none */
+	const char *const
+		*inherit;   /* extra names (a trailing * is a prefix) taken from our environment */
+	bool has_whole_env; /* our environment as it is (stages started by the front door) */
+	int in, out, err;   /* PROC_* or a descriptor */
+};
+
+struct proc {
+	pid_t pid;
+	int pidfd;	  /* readable when it has ended; watch it with LOOP_READ */
+	int in, out, err; /* our ends of PROC_PIPE, -1 otherwise; O_CLOEXEC, non-blocking */
+};
+
+/* -errno; -ENOENT when the program is not found (told apart from its own exit 127). */
+MUST_CHECK int proc_spawn(const struct proc_spec *spec, struct proc *out);
+/* Reaps. Exit code, or 128 + signal for a child that was killed. -EAGAIN while it runs. */
+MUST_CHECK int proc_reap(struct proc *p);
+int proc_wait(struct proc *p); /* blocks; same result */
+void proc_kill(struct proc *p, int signo);
+void proc_release(struct proc *p); /* closes our ends; does not kill */
+
+/*
+ * Runs to the end with a deadline and collects its output: for short helpers. Input may be NULL.
+ * Exit code as proc_reap; -ETIMEDOUT after killing it; -E2BIG when out or err is full (killed).
+ */
+MUST_CHECK int proc_run(const struct proc_spec *spec, const struct buf *input, int64_t timeout_ms,
+			struct buf *out, struct buf *err);
+
+#endif

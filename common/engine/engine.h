@@ -1,0 +1,105 @@
+/*
+ * engine.h - the load engine: calls that are due now go out over kept connections (rank 3).
+ *
+ * Own code on epoll, because load generation is what Plimsoll exists for. The engine knows
+ * connections, TLS, HTTP and time; it knows nothing of rounds, payloads or Lambda. A caller
+ * creates one pool per variant and hands it calls when they are due. Each pool has its own
+ * connections and its own in-flight cap, so a slow variant cannot queue another. Nothing is ever
+ * retried: one call is at most one request on the wire. No allocation per call: struct engine_call
+ * is embedded in the caller's record, request bytes are borrowed, buffers are reused.
+ *
+ *	struct engine *e = engine_new(loop);
+ *	struct engine_pool *p = engine_pool_new(e, &endpoint, &limits, done, ctx);
+ *	call.due = due; call.request = (struct iovec){bytes, len};
+ *	engine_submit(p, &call);		// done(call) comes later, exactly once
+ *
+ * DIAGNOSTICS
+ *	Every submitted call ends in exactly one done(): with an answer (end == ENGINE_ANSWERED) or
+ *	with what stopped it. engine_pool_new fails with -errno and a reason (address not allowed,
+ *	name not found, bad CA file).
+ */
+#ifndef PLIMSOLL_ENGINE_ENGINE_H
+#define PLIMSOLL_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/engine/http1.h"
+
+struct engine;
+struct engine_pool;
+
+enum engine_end {
+	ENGINE_ANSWERED, /* a whole answer; look at the response */
+	ENGINE_TIMEOUT,	 /* sent, but no whole answer in time */
+	ENGINE_CONNECT, /* connecting failed, or the connection broke before the answer was whole */
+	ENGINE_TLS,	/* handshake or verification failed */
+	ENGINE_DNS,
+	ENGINE_BAD_ANSWER, /* not HTTP, or past a bound */
+	ENGINE_ABORTED,	   /* in flight at engine_pool_abort */
+	ENGINE_NOT_SENT,   /* no connection became free before the timeout, or aborted unsent */
+};
+
+struct engine_call {
+	struct mono due;      /* latency counts from here */
+	struct iovec request; /* head and body, borrowed until done */
+	bool is_head;	      /* a HEAD request */
+	/* results */
+	struct mono sent; /* first byte handed to the kernel; zero when never sent */
+	struct mono done;
+	enum engine_end end;
+	const char *why; /* static text when end != ENGINE_ANSWERED */
+	const struct http1_response
+		*response; /* valid inside done() only; NULL without an answer */
+	/* the engine's own */
+	struct engine_call *next, *prev;
+	struct engine_conn *conn;
+};
+
+struct engine_endpoint {
+	const char *host; /* name or address literal */
+	uint16_t port;
+	bool is_tls;
+	const char *sni;     /* NULL = host */
+	const char *ca_file; /* NULL = the system's */
+	bool allow_private;  /* loopback, private, link-local and such addresses may be called */
+};
+
+struct engine_limits {
+	uint32_t in_flight; /* connections at most = calls in flight at most */
+	int64_t timeout_ms; /* from due to the whole answer */
+	int64_t connect_timeout_ms;
+	size_t body_max_bytes; /* kept of an answer's body; the rest is read and dropped */
+};
+
+typedef void engine_done_fn(struct engine_pool *p, struct engine_call *call, void *ctx);
+
+struct engine *engine_new(struct loop *l);
+void engine_free(struct engine *e); /* pools must be freed first */
+
+#define ENGINE_WHY_SIZE 200
+/* Resolves (blocking, so outside of any send loop) and checks every address. All are copied. */
+MUST_CHECK int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
+			       const struct engine_limits *limits, engine_done_fn *done, void *ctx,
+			       struct engine_pool **out, char why[ENGINE_WHY_SIZE]);
+/* Opens connections ahead, gently: count of them, one every gap_ns. ready() when all are open or
+ * failed. */
+void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
+			 void (*ready)(struct engine_pool *p, uint32_t open, uint32_t failed,
+				       void *ctx));
+void engine_submit(struct engine_pool *p, struct engine_call *call);
+/* Ends all calls now: in flight ABORTED, waiting NOT_SENT. done() runs for each before it returns.
+ */
+void engine_pool_abort(struct engine_pool *p, const char *why);
+void engine_pool_free(struct engine_pool *p); /* aborts first */
+
+struct engine_pool_stats {
+	uint32_t in_flight, waiting, open;
+	uint64_t connects, connect_failures, sent_bytes, received_bytes;
+};
+void engine_pool_stats(const struct engine_pool *p, struct engine_pool_stats *out);
+
+#endif
