@@ -1,0 +1,215 @@
+/*
+ * config.h - the settings of plimsoll.yaml and conf.d/, checked and typed (rank 2).
+ *
+ * libyaml's only door. Every mistake is found in one go, each with file, line, column, what was
+ * expected and the nearest known name. A configuration with a mistake is never returned.
+ *
+ *	struct config_errors errs = {0};
+ *	struct config *c;
+ *	if (config_load("plimsoll.yaml", &c, &errs) != 0)
+ *		config_errors_print(&errs, stderr);	// "file:line:col: ..., expected ..."
+ *	const struct config_function *f = config_rule(c, "prod", "checkout");
+ *	config_free(c);
+ *
+ * Strings are owned by the configuration. Secrets are held as references (file:, credential:,
+ * ${NAME}) and read only by config_secret(), at the place that needs them.
+ */
+#ifndef PLIMSOLL_CONFIG_CONFIG_H
+#define PLIMSOLL_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/buf.h"
+
+enum config_provider { PROVIDER_AWS, PROVIDER_HTTP };
+
+/* Bits of when: and of causes in events. X(symbol, name) */
+#define CAUSES(X)                                                                                  \
+	X(CAUSE_ADDED, "added")                                                                    \
+	X(CAUSE_CODE, "code")                                                                      \
+	X(CAUSE_RUNTIME, "runtime")                                                                \
+	X(CAUSE_MEMORY, "memory")                                                                  \
+	X(CAUSE_TIMEOUT, "timeout")                                                                \
+	X(CAUSE_ENVIRONMENT, "environment")                                                        \
+	X(CAUSE_LAYERS, "layers")                                                                  \
+	X(CAUSE_ARCHITECTURE, "architecture")                                                      \
+	X(CAUSE_ALIAS, "alias")                                                                    \
+	X(CAUSE_SNAPSTART, "snapstart")
+enum cause {
+#define X(symbol, name) symbol,
+	CAUSES(X)
+#undef X
+		CAUSE_COUNT
+};
+const char *cause_name(enum cause c);
+MUST_CHECK int cause_parse(const char *name, enum cause *out);
+
+struct config_place { /* where a setting stands, for messages of later checks */
+	const char *file;
+	int line, column; /* from 1 */
+};
+
+struct config_account {
+	char *name;
+	enum config_provider provider;
+	char *region, *role, *profile, *endpoint, *ca_file;
+	char *external_id;     /* a secret reference; see config_secret */
+	uint32_t publish_keep; /* 0 = never publish; N = "keep N" */
+	int64_t poll_ms, quiet_ms, not_found_after_ms;
+	char **allow; /* http: hosts (host or host:port) that may be called */
+	size_t allow_count;
+	bool test_first_seen; /* first sight of a function is tested too; default false */
+	struct config_place place;
+};
+
+struct config_payload {
+	char *bytes; /* read from file at load time, or inline text */
+	size_t len_bytes;
+	double weight;
+};
+
+struct config_function {
+	char *account, *pattern; /* pattern may hold * and ? */
+	struct config_payload *payloads;
+	size_t payload_count; /* 0 = none given */
+	int expect_status;    /* 0 = not given */
+	char *expect_body_contains;
+	char *instance, *cold; /* JSON pointer or header:NAME */
+	char **tests;	       /* names; test_count 0 with has_tests = noticed, never called */
+	size_t test_count;
+	bool has_tests;
+	char *alias, *url, *watch, *sonarqube, *owner, *cloud_name;
+	struct config_place place;
+};
+
+struct config_test {
+	char *name;
+	char *executor; /* k6's names */
+	char *shape;	/* NULL = none */
+	char *arrival;	/* "burst", "uniform", "poisson" */
+	double rate_per_s;
+	uint32_t vus;
+	uint64_t iterations;
+	int64_t duration_ms, warmup_ms;
+	uint32_t spread;  /* 0 = off */
+	char *baseline;	  /* "previous-version" */
+	uint32_t when;	  /* bits of enum cause */
+	int64_t every_ms; /* 0 = never by the clock */
+	struct config_place place;
+};
+
+struct config_metric {
+	char *name;
+	bool is_gate;
+	bool is_points;	  /* tolerance in points, else ratio */
+	double tolerance; /* 0.1 = 10 %; 0.005 = 0.5pp */
+};
+
+struct config_objective {
+	char *account, *pattern;
+	char *text;	  /* "response_p95 < 300ms" */
+	char *metric;	  /* "response_p95" */
+	char op[3];	  /* "<" "<=" ">" ">=" */
+	double limit;	  /* in unit */
+	const char *unit; /* "us", "1", "KiB", "usd" */
+};
+
+struct config_limits {
+	int64_t cost_per_run_micro_usd, cost_per_day_micro_usd;
+	double rate_per_s;
+	uint32_t concurrency;
+	double abort_error_ratio, keep_free_ratio;
+};
+
+struct config_named_secret {
+	char *name, *ref;
+};
+
+struct config_source {
+	char *name;
+	char *kind; /* "cloudwatch", "sonarqube", "exec" */
+	char *exec, *url, *token;
+	int64_t timeout_ms;
+	char **exports;
+	size_t export_count;
+	struct config_named_secret *secrets;
+	size_t secret_count;
+};
+
+struct config_sink {
+	char *name;
+	char *kind; /* "pushgateway", "archive", "file", "exec", "terminal", ... */
+	char *url, *path, *exec, *token;
+	int64_t timeout_ms;
+};
+
+struct config_price {
+	double per_request_usd;
+	double per_gb_s_x86_usd, per_gb_s_arm_usd;
+};
+
+struct config {
+	struct config_account *accounts;
+	size_t account_count;
+	struct config_function *functions;
+	size_t function_count;
+	struct config_test *tests; /* holds the default test "compare" unless the file names one */
+	size_t test_count;
+	struct config_metric *metrics; /* gates first, then report */
+	size_t metric_count;
+	struct config_objective *objectives;
+	size_t objective_count;
+	struct config_limits limits;
+	struct config_source *sources;
+	size_t source_count;
+	struct config_sink *sinks;
+	size_t sink_count;
+	struct config_price price;
+	char sha256_hex[65]; /* of the file contents, in order of reading */
+	char *path;
+};
+
+struct config_error {
+	char *file;
+	int line, column;
+	char *text; /* "unknown key \"functons\" (did you mean \"functions\"?), expected one of ..."
+		     */
+};
+struct config_errors {
+	struct config_error *items;
+	size_t count, cap;
+};
+
+/*
+ * Reads path and, beside it, conf.d/[asterisk].yaml in name order. 0, or -EINVAL with errs filled,
+ * or -errno with one entry in errs when the file cannot be read.
+ */
+MUST_CHECK int config_load(const char *path, struct config **out, struct config_errors *errs);
+/* The same from memory, for tests and for `run` without a file. name stands in messages. */
+MUST_CHECK int config_parse(const char *name, const char *text, size_t len_bytes,
+			    struct config **out, struct config_errors *errs);
+void config_free(struct config *c);
+void config_errors_print(const struct config_errors *errs, FILE *out);
+void config_errors_release(struct config_errors *errs);
+
+const struct config_account *config_account(const struct config *c, const char *name);
+const struct config_test *config_test(const struct config *c, const char *name);
+/* The most specific function rule that matches, or NULL. */
+const struct config_function *config_rule(const struct config *c, const char *account,
+					  const char *function);
+
+/*
+ * Reads a secret: "file:/path" (trailing newline dropped), "credential:name" (from
+ * $CREDENTIALS_DIRECTORY), "${NAME}" from the environment, else the text itself.
+ * -errno, with what to do in why. The caller wipes and frees *out.
+ */
+MUST_CHECK int config_secret(const char *ref, char **out, char why[200]);
+
+/* docs/CONFIG.md and the JSON Schema for editors, from the tables. */
+void config_reference(struct buf *markdown);
+void config_json_schema(struct buf *json);
+
+#endif
