@@ -14,6 +14,10 @@
 
 #include "common/base/buf.h"
 
+/*
+ * DIAGNOSTICS
+ *	OpenSSL refusing a digest or random bytes is a bug: no caller could go on without them.
+ */
 #define SHA256_BYTES 32
 #define SHA256_HEX_SIZE 65
 
@@ -28,7 +32,10 @@ void digest_wipe(void *secret, size_t len_bytes);		     /* not optimised away */
 
 /* Standard alphabet with padding. */
 void digest_base64(const void *data, size_t len_bytes, struct buf *out);
-/* -EINVAL for anything that is not whole, padded base64 (white space is not skipped). */
+/*
+ * Appends to out. -EINVAL for anything that is not whole, padded base64 (white space is not
+ * skipped, left-over bits are 0); -E2BIG when out is full. After failure out holds a part.
+ */
 MUST_CHECK int digest_base64_decode(const char *text, size_t len_bytes, struct buf *out);
 
 /*

@@ -3,8 +3,8 @@
  *
  * struct json is opaque. Values are counted: json_free drops one reference. "get" borrows from
  * its parent, "put" and "push" TAKE the value they are given. Parsing is bounded first:
- * size by the caller's maximum, depth by JSON_DEPTH_MAX, both checked before jansson sees a byte;
- * duplicate keys are refused.
+ * size by the caller's maximum, depth by JSON_DEPTH_MAX, number of values by JSON_VALUES_MAX, all
+ * checked before jansson sees a byte; duplicate keys are refused.
  *
  *	struct json *o = json_obj();
  *	json_put_str(o, "name", "hello");
@@ -14,6 +14,10 @@
  *
  * Getters never fail loudly: an absent member or another type gives the neutral value (NULL, 0,
  * false) or the given default; check the type first where it matters. All accept NULL.
+ *
+ * DIAGNOSTICS
+ *	A text that is no JSON is a data error. json_put on what is no object, and json_push on
+ *	what is no array, are bugs. Out of memory ends the process (bug.h).
  */
 #ifndef PLIMSOLL_JSON_JSON_H
 #define PLIMSOLL_JSON_JSON_H
@@ -26,6 +30,11 @@
 
 struct json;
 
+/* jansson has functions and types of these names; without this the linker would mix them up. */
+#define json_type plimsoll_json_type
+#define json_real plimsoll_json_real
+#define json_copy plimsoll_json_copy
+
 enum json_type {
 	JSON_T_NULL,
 	JSON_T_BOOL,
@@ -37,9 +46,14 @@ enum json_type {
 };
 
 #define JSON_DEPTH_MAX 32
+/* Elements and members in one text: 1 MiB of "[],[]," would otherwise take 47 MiB of memory. */
+#define JSON_VALUES_MAX 65536
 #define JSON_WHY_SIZE 160
 
-/* -EINVAL (why: what and at which byte), -E2BIG, -ELOOP (too deep). why may be NULL. */
+/*
+ * -EINVAL (why: what and at which byte), -E2BIG (bytes or values), -ELOOP (too deep).
+ * why may be NULL. Any JSON value may stand at the top.
+ */
 MUST_CHECK int json_parse(const char *text, size_t len_bytes, size_t max_bytes, struct json **out,
 			  char why[JSON_WHY_SIZE]);
 /* Compact, members in insertion order. */
