@@ -3,6 +3,7 @@ MODE ?= release
 PREFIX ?= /usr/local
 CC ?= cc
 PYTHON ?= python3
+VENV := $(CURDIR)/build/venv/bin/python
 VERSION := 0.1.0
 
 B := build/$(MODE)
@@ -68,6 +69,12 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS) -lcmocka
 
+deps: ## install the distribution packages and build/venv that are missing
+	@tests/helpers/deps.sh
+
+test: deps ## everything: unit tests, lint, integration tests; the last line is the sum
+	@MAKE='$(MAKE)' $(VENV) tests/helpers/run_all.py all check-unit check-integration
+
 check-unit: ## unit tests, built with ASan and UBSan
 	@$(MAKE) --no-print-directory MODE=asan run-unit
 
@@ -75,13 +82,16 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
+check-integration: all ## integration tests against real servers (T=path or -k words for a part)
+	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all check-unit run-unit unit-tests clean help
+.PHONY: all deps test check-unit run-unit unit-tests check-integration clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,100 @@
+"""Fixtures of the integration tests; tests/helpers/README.md explains them."""
+import itertools
+import os
+
+import pytest
+
+from helpers.cloud import Cloud
+from helpers.servers import Ministack, Nginx, Prometheus, Pushgateway
+
+ACCOUNTS = itertools.count(200000000000 + os.getpid() * 1000)
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory):
+    """The emulator, shared by the session, without signature checks. Use `cloud` for functions."""
+    with Ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ministack_auth(tmp_path_factory):
+    """The same with AUTH=true: signatures, policies, expiry are checked. Use `cloud_auth`."""
+    with Ministack(tmp_path_factory.mktemp("ministack-auth"), auth=True) as server:
+        yield server
+
+
+@pytest.fixture
+def own_ministack(tmp_path):
+    """Starts emulators that belong to one test: own_ministack(auth=True, concurrency=3) -> server."""
+    started = []
+
+    def start(**kw):
+        server = Ministack(tmp_path / f"ministack-{len(started)}", **kw)
+        started.append(server)
+        return server.start()
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def cloud(ministack):
+    """An account of its own on the shared emulator: it holds no function of another test."""
+    cloud = Cloud(ministack, account=str(next(ACCOUNTS)))
+    yield cloud
+    clear(cloud)
+
+
+@pytest.fixture
+def cloud_auth(ministack_auth):
+    cloud = Cloud(ministack_auth, account=str(next(ACCOUNTS)))
+    yield cloud
+    clear(cloud)
+
+
+def clear(cloud):
+    """Deletes the functions, so that their workers end."""
+    client = cloud.client("lambda")
+    for page in client.get_paginator("list_functions").paginate():
+        for fn in page["Functions"]:
+            client.delete_function(FunctionName=fn["FunctionName"])
+
+
+@pytest.fixture
+def pushgateway(tmp_path):
+    with Pushgateway(tmp_path / "pushgateway") as server:
+        yield server
+
+
+@pytest.fixture
+def prometheus(tmp_path, pushgateway):
+    """Scrapes the test's own Pushgateway once a second."""
+    with Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{pushgateway.port}"]) as server:
+        yield server
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Starts nginx: nginx(locations=..., tls=make_certificate(...)) -> server. Without arguments: /ok /json /bad."""
+    started = []
+
+    def start(**kw):
+        server = Nginx(tmp_path / f"nginx-{len(started)}", **kw)
+        started.append(server)
+        return server.start()
+    yield start
+    for server in started:
+        server.stop()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Leaves the counts where `make test` adds them up."""
+    path = os.environ.get("PLIMSOLL_COUNTS")
+    if not path:
+        return
+    stats = {k: len(v) for k, v in terminalreporter.stats.items()}
+    passed, skipped = stats.get("passed", 0) + stats.get("xfailed", 0), stats.get("skipped", 0)
+    failed = stats.get("failed", 0) + stats.get("error", 0) + stats.get("xpassed", 0)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{passed} {failed} {skipped}\n")
