@@ -7,13 +7,18 @@
  *		u32 round, u8 variant | outcome << 1, u8 temperature, u16 instance (1 + index
  *		into instances[]; 0 = unknown), u32 response_us, u32 service_us,
  *		u32 billed_us, u32 init_us, u32 memory_kib   (0 = not known)
- *		u8 id length (0 to 36), then the request id; 16 means a UUID's bytes
+ *		u8 id length (0 to 36), then the request id; 16 means a UUID's bytes (a text
+ *		of 16 characters goes as 17, with a NUL behind it)
  * A figure past u32 is held at its maximum. Documented for other tools in docs/EVENTS.md.
  *
  *	struct calls c = CALLS_INIT;
  *	calls_add(&c, &call);
  *	calls_encode(&c, &text);		// base64
  *	rc = calls_decode(text, len, &c);	// -EINVAL: not version 1, or cut short
+ *
+ * DIAGNOSTICS
+ *	What does not decode is a data error. Encoding more than CALLS_MAX calls is a bug: thin
+ *	them first.
  */
 #ifndef PLIMSOLL_MEASURE_CALLS_H
 #define PLIMSOLL_MEASURE_CALLS_H
@@ -53,7 +58,14 @@ struct calls {
 
 void calls_add(struct calls *c, const struct call_record *r);
 void calls_release(struct calls *c);
+/*
+ * Keeps every k-th whole round (round % k == 0) with the smallest k that leaves at most
+ * CALLS_MAX calls, and sets every to k. A single round must not be larger than that.
+ */
+void calls_thin(struct calls *c);
+/* Appends to base64; at most about 920 KB. */
 void calls_encode(const struct calls *c, struct buf *base64);
+/* out is written only on success, whatever it held before; release it then. */
 MUST_CHECK int calls_decode(const char *base64, size_t len_bytes, struct calls *out);
 
 #endif
