@@ -73,7 +73,7 @@ deps: ## install the distribution packages and build/venv that are missing
 	@tests/helpers/deps.sh
 
 test: deps ## everything: unit tests, lint, integration tests; the last line is the sum
-	@MAKE='$(MAKE)' $(VENV) tests/helpers/run_all.py all check-unit check-integration
+	@MAKE='$(MAKE)' $(VENV) tests/helpers/run_all.py all check-unit lint check-integration
 
 check-unit: ## unit tests, built with ASan and UBSan
 	@$(MAKE) --no-print-directory MODE=asan run-unit
@@ -85,13 +85,16 @@ run-unit: $(UNIT_TESTS)
 check-integration: all ## integration tests against real servers (T=path or -k words for a part)
 	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
 
+lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
+	@$(PYTHON) tests/lint/run.py $(L)
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps test check-unit run-unit unit-tests check-integration clean help
+.PHONY: all deps test check-unit run-unit unit-tests check-integration lint clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
