@@ -74,7 +74,7 @@ static int make_end(int how, bool is_input, int *ours, int *theirs)
 		return *theirs < 0 ? -errno : 0;
 	}
 	if (how != PROC_PIPE) {
-		if (how >= 0) {
+		if (how != PROC_INHERIT) {
 			*theirs = fcntl(how, F_DUPFD_CLOEXEC, 3);
 			return *theirs < 0 ? -errno : 0;
 		}

@@ -18,7 +18,7 @@
 
 #include "common/base/buf.h"
 
-enum { PROC_INHERIT = -1, PROC_PIPE = -2, PROC_NULL = -3 }; /* or a descriptor of the caller's */
+enum { PROC_INHERIT = 0, PROC_PIPE = -1, PROC_NULL = -2 }; /* or a descriptor above 0 */
 
 struct proc_spec {
 	const char *const *argv; /* argv[0] is looked up in PATH when it has no slash */

@@ -1,0 +1,195 @@
+/* The loop: timers in order, descriptors, plain files, removal from inside a callback; children. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <cmocka.h>
+
+#include "common/base/loop.h"
+#include "common/base/opt.h"
+#include "common/base/proc.h"
+
+static int order[16], order_count;
+static struct loop_timer timers[8];
+
+static void note(struct loop *l, struct loop_timer *t)
+{
+	order[order_count++] = (int)(t - timers);
+	if (order_count == 5)
+		loop_stop(l);
+}
+
+static void timers_run_by_deadline(void **state)
+{
+	static const int64_t after_us[] = {300, 100, 200, 100, 50, 400};
+	static const int want[] = {4, 1, 3, 2, 5};
+	struct mono start = mono_now();
+	struct loop *l = loop_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(after_us); i++) {
+		timers[i].run = note;
+		loop_timer_set(l, &timers[i], mono_add_ns(start, after_us[i] * NS_PER_US));
+	}
+	loop_timer_clear(l, &timers[0]);
+	loop_run(l);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		assert_int_equal(order[i], want[i]);
+	assert_true(mono_diff_ns(mono_now(), start) >= 400 * NS_PER_US);
+	loop_free(l);
+}
+
+static struct loop_watch both[2];
+static int ready_count;
+
+static void remove_both(struct loop *l, struct loop_watch *w, unsigned what)
+{
+	(void)w, (void)what;
+	ready_count++;
+	loop_unwatch(l, &both[0]);
+	loop_unwatch(l, &both[1]);
+	loop_stop(l);
+}
+
+static void a_removed_watch_is_not_called(void **state)
+{
+	struct loop *l = loop_new();
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	both[0] = (struct loop_watch){.ready = remove_both, .fd = ends[0], .want = LOOP_READ};
+	both[1] = (struct loop_watch){.ready = remove_both, .fd = ends[1], .want = LOOP_WRITE};
+	assert_int_equal(loop_watch(l, &both[0]), 0);
+	assert_int_equal(loop_watch(l, &both[1]), 0);
+	loop_run(l);
+	assert_int_equal(ready_count, 1);
+	close(ends[0]);
+	close(ends[1]);
+	loop_free(l);
+}
+
+static void a_plain_file_is_always_ready(void **state)
+{
+	struct loop *l = loop_new();
+
+	(void)state;
+	ready_count = 0;
+	both[0] = (struct loop_watch){.ready = remove_both,
+				      .fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
+				      .want = LOOP_READ};
+	both[1] = (struct loop_watch){0};
+	assert_int_equal(loop_watch(l, &both[0]), 0);
+	loop_run(l);
+	assert_int_equal(ready_count, 1);
+	close(both[0].fd);
+	loop_free(l);
+}
+
+static void children(void **state)
+{
+	static const struct {
+		const char *argv[4], *input;
+		int want;
+		const char *out;
+	} rows[] = {
+		{{"cat"}, "hello", 0, "hello"},
+		{{"sh", "-c", "exit 3"}, NULL, 3, ""},
+		{{"sh", "-c", "kill -9 $$"}, NULL, 137, ""},
+		{{"no-such-program-here"}, NULL, -ENOENT, ""},
+		{{"sleep", "30"}, NULL, -ETIMEDOUT, ""},
+		{{"sh", "-c", "echo \"[$SECRET_OF_OURS]\""}, NULL, 0, "[]\n"},
+		{{"sh", "-c", "yes"}, NULL, -E2BIG, NULL},
+	};
+
+	(void)state;
+	setenv("SECRET_OF_OURS", "canary", 1);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf out = BUF_INIT(4096), in = BUF_INIT(100);
+		struct proc_spec spec = {.argv = rows[i].argv};
+
+		if (rows[i].input)
+			buf_adds(&in, rows[i].input);
+		assert_int_equal(proc_run(&spec, rows[i].input ? &in : NULL, 1000, &out, NULL),
+				 rows[i].want);
+		if (rows[i].out)
+			assert_string_equal(buf_str(&out), rows[i].out);
+		buf_release(&out);
+		buf_release(&in);
+	}
+}
+
+struct some_opts {
+	const char *config;
+	bool is_once;
+	int64_t drain_ms;
+	struct opt_list to;
+};
+
+static void options(void **state)
+{
+	static const struct opt rows[] = {
+		{"config", 'c', OPT_STRING, offsetof(struct some_opts, config), "FILE", NULL, "x"},
+		{"once", 0, OPT_FLAG, offsetof(struct some_opts, is_once), NULL, NULL, "x"},
+		{"drain", 0, OPT_DURATION_MS, offsetof(struct some_opts, drain_ms), "T", "30s",
+		 "x"},
+		{"to", 0, OPT_LIST, offsetof(struct some_opts, to), "SINK", NULL, "x"},
+	};
+	static const struct {
+		const char *argv[5];
+		int rc;
+		const char *why;
+	} cases[] = {
+		{{"p", "--config=a", "--once", "x"}, 0, ""},
+		{{"p", "--confg", "a"},
+		 -EINVAL,
+		 "unknown option --confg (did you mean --config?); --help lists them"},
+		{{"p", "--drain", "5"},
+		 -EINVAL,
+		 "--drain 5: expected a duration such as 30s, 5m or 1h30m"},
+		{{"p", "--config"}, -EINVAL, "--config needs a value: text"},
+		{{"p", "--once=1"}, -EINVAL, "--once takes no value"},
+		{{"p", "-c", "a", "--", "--once"}, 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct some_opts o = {0};
+		struct opt_table t = {rows, ARRAY_LEN(rows), &o};
+		struct buf why = BUF_INIT(500);
+		const char *rest[8];
+		char *argv[6];
+		size_t n;
+		int argc = 0;
+
+		while (argc < 5 && cases[i].argv[argc]) {
+			argv[argc] = (char *)(uintptr_t)cases[i].argv[argc];
+			argc++;
+		}
+		assert_int_equal(opt_parse(&t, 1, argc, argv, rest, &n, &why), cases[i].rc);
+		assert_string_equal(buf_str(&why), cases[i].why);
+		if (!cases[i].rc) {
+			assert_string_equal(o.config, "a");
+			assert_int_equal(o.drain_ms, 30000);
+			assert_int_equal(n, 1);
+		}
+		buf_release(&why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(timers_run_by_deadline),
+		cmocka_unit_test(a_removed_watch_is_not_called),
+		cmocka_unit_test(a_plain_file_is_always_ready),
+		cmocka_unit_test(children),
+		cmocka_unit_test(options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
