@@ -72,6 +72,10 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
 deps: ## install the distribution packages and build/venv that are missing
 	@tests/helpers/deps.sh
 
+demo: deps ## eight changes of functions on a real API, and their verdicts (KEEP=1 leaves it running)
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(VENV) pipelines/demo/demo.py
+
 test: deps ## everything: unit tests, lint, integration tests; the last line is the sum
 	@MAKE='$(MAKE)' $(VENV) tests/helpers/run_all.py all check-unit lint check-integration
 
@@ -94,7 +98,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps test check-unit run-unit unit-tests check-integration lint clean help
+.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

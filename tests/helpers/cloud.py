@@ -16,7 +16,7 @@ from botocore.config import Config
 from .servers import wait_for
 
 HANDLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "functions", "handler.py")
-ROLE = "arn:aws:iam::123456789012:role/function"
+LAMBDA_TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
 def make_zip(files):
@@ -110,6 +110,7 @@ class Cloud:
         self.server, self.region = server, region or server.region
         self.account = account or server.account
         self.key, self.secret, self.token = key or self.account, secret, token
+        self.has_function_role = not server.auth
 
     def client(self, service):
         return boto3.client(service, endpoint_url=self.server.url, region_name=self.region,
@@ -128,13 +129,20 @@ class Cloud:
     def function(self, name):
         return Function(self, name)
 
+    def function_role(self):
+        """The role that our functions run as; with AUTH=true it has to be there."""
+        if not self.has_function_role:
+            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=policy(LAMBDA_TRUST))
+            self.has_function_role = True
+        return f"arn:aws:iam::{self.account}:role/function"
+
     def create(self, name, witness=None, memory=128, timeout=10, env=None, extra=None, wait=True, **settings):
         """A function of ours (functions/handler.py), ready to be called."""
         variables = dict(env or {})
         if witness:
             variables["WITNESS"] = str(witness)
         self.client("lambda").create_function(
-            FunctionName=name, Runtime="python3.11", Handler="handler.handler", Role=ROLE, MemorySize=memory,
+            FunctionName=name, Runtime="python3.11", Handler="handler.handler", Role=self.function_role(), MemorySize=memory,
             Timeout=timeout, Code={"ZipFile": function_zip(extra, **settings)}, Environment={"Variables": variables})
         fn = Function(self, name)
         return fn.wait() if wait else fn
