@@ -7,7 +7,7 @@ CALLS = [
     ("_exit", ["common/stage/", "common/base/proc", "common/base/bug", "main"], "as exit; a forked child goes through proc_spawn"),
     ("abort", ["common/base/bug"], "BUG_ON"),
     ("assert", [], "BUG_ON"),
-    ("signal", ["common/base/proc", "common/base/loop"], "signals come by the loop"),
+    ("signal", ["common/base/proc", "common/base/loop", "common/stage/"], "signals come by the loop"),
     ("sleep", [], "a loop timer"),
     ("nanosleep", [], "a loop timer"),
     ("fork", ["common/base/proc"], "proc_spawn"),
