@@ -41,8 +41,18 @@ static bool key_is_valid(const char *key)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-/";
 
-	return *key && *key != '/' && !strstr(key, "..") && !strstr(key, "//") &&
-	       key[strlen(key) - 1] != '/' && key[strspn(key, allowed)] == '\0';
+	if (!*key || key[strspn(key, allowed)])
+		return false;
+	for (;;) {
+		size_t len_bytes = strcspn(key, "/");
+		bool is_dots = len_bytes <= 2 && strspn(key, ".") >= len_bytes;
+
+		if (is_dots) /* "", ".", ".." lead elsewhere; "a..b" is a name */
+			return false;
+		if (!key[len_bytes])
+			return true;
+		key += len_bytes + 1;
+	}
 }
 
 int state_open(const char *dir, struct state **out)
