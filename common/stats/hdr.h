@@ -77,6 +77,7 @@ struct hdr_bucket {
 	int64_t low, high; /* both inside */
 	int64_t count;
 };
+struct hdr_bucket hdr_bucket_at(const struct hdr *h, size_t index);    /* index < counts_len */
 int hdr_next(const struct hdr *h, size_t *at, struct hdr_bucket *out); /* 0 at the end */
 
 /* Appends the base64 text of the V2 compressed encoding; look at buf_is_over(out). */
