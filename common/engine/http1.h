@@ -2,8 +2,9 @@
  * http1.h - an HTTP/1.1 response read piece by piece (rank 3). No I/O; pure; bounded.
  *
  * RFC 9112. Interim (1xx) answers are skipped; chunked with trailers, content-length and
- * close-delimited bodies; HEAD, 204 and 304 have none. Bytes after a whole answer on an idle
- * connection are garbage: the connection must not be used again.
+ * close-delimited bodies; HEAD, 204 and 304 have none. Transfer-Encoding wins over Content-Length
+ * and such a connection is not used again. Bytes after a whole answer are left unread (used_bytes
+ * < len_bytes): they are garbage, and the connection must not be used again.
  *
  *	http1_begin(&r, false, body_max_bytes);
  *	switch (http1_feed(&r, data, len, &used)) {
@@ -13,6 +14,14 @@
  *	}
  *
  * The struct is reused from call to call: no allocation per request once its buffers have grown.
+ * How the bytes are cut into pieces never changes the result.
+ *
+ * Lenient where RFC 9112 lets a client be: a lone LF ends a line, a folded header line is joined
+ * with a space, equal repeated Content-Length values count as one, "identity" is no coding.
+ *
+ * DIAGNOSTICS
+ *	HTTP1_BAD with a reason in why: not HTTP/1.x, a malformed line, a bound passed, a body
+ *length that contradicts itself, an upgrade nobody asked for. From http1_eof: closed too early.
  */
 #ifndef PLIMSOLL_ENGINE_HTTP1_H
 #define PLIMSOLL_ENGINE_HTTP1_H
@@ -44,14 +53,19 @@ struct http1_response {
 	const char *why; /* HTTP1_BAD: static text */
 	/* the parser's own */
 	int phase;
-	bool is_head_request, is_chunked, is_close_delimited;
-	uint64_t left_bytes;
-	size_t body_max_bytes, line_start;
+	bool is_head_request;
+	uint8_t minor_version;
+	uint32_t chunk_digits;
+	uint64_t left_bytes;		     /* of the body, or of the chunk */
+	size_t body_max_bytes;		     /* kept of the body */
+	size_t line_start, scan_at;	     /* in head */
+	size_t interim_bytes, framing_bytes; /* 1xx heads; chunk lines and trailers: both bounded */
 };
 
 void http1_init(struct http1_response *r);
 void http1_release(struct http1_response *r);
 void http1_begin(struct http1_response *r, bool is_head_request, size_t body_max_bytes);
+/* One answer. After HTTP1_DONE or HTTP1_BAD nothing more is read until http1_begin. */
 enum http1_state http1_feed(struct http1_response *r, const char *data, size_t len_bytes,
 			    size_t *used_bytes);
 /* The peer closed. HTTP1_DONE when that ends a close-delimited body, else HTTP1_BAD. */
