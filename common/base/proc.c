@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +101,10 @@ NO_RETURN static void become(const struct proc_spec *spec, const char **env, con
 			goto fail;
 	for (int signo = 1; signo < NSIG; signo++)
 		signal(signo, SIG_DFL);
+	if (spec->has_own_group)
+		setpgid(0, 0);
+	if (spec->dies_with_us)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvpe(spec->argv[0], (char *const *)(uintptr_t)spec->argv, (char *const *)(uintptr_t)env);

@@ -26,6 +26,8 @@ struct proc_spec {
 	const char *const
 		*inherit;   /* extra names (a trailing * is a prefix) taken from our environment */
 	bool has_whole_env; /* our environment as it is (stages started by the front door) */
+	bool has_own_group; /* the terminal's Ctrl-C does not reach it */
+	bool dies_with_us;  /* SIGTERM when our process ends, however it ends */
 	int in, out, err;   /* PROC_* or a descriptor */
 };
 
