@@ -1,0 +1,103 @@
+#include "cmd/plimsoll/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/plimsoll/paths.h"
+#include "common/aws/aws.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/event/event.h"
+
+/* What `run` may do without a file: at most 1 USD and 32 concurrent. */
+static enum exit_code write_default(struct settings *s)
+{
+	char *region = aws_default_region(NULL);
+	char *text;
+	int rc;
+
+	if (!region) {
+		log_error("no settings file and no AWS region; set AWS_REGION, or write a file "
+			  "with plimsoll init");
+		return EXIT_USAGE;
+	}
+	s->path = x_asprintf("%s/default.yaml", s->state_dir);
+	text = x_asprintf("# Written by plimsoll, since no settings file was found.\n"
+			  "accounts:\n  default: {provider: aws, region: %s}\n"
+			  "functions:\n  default/*: {}\n"
+			  "limits: {cost_per_run: 1 USD, cost_per_day: 1 USD, concurrency: 32}\n",
+			  region);
+	rc = fs_write_atomic(s->path, text, strlen(text), 0600);
+	if (rc)
+		log_error("cannot write %s: %s", s->path, strerror(-rc));
+	else
+		log_info("no settings file: using the default AWS credentials, region %s, at most "
+			 "1 USD and 32 calls at a time",
+			 region);
+	free(text);
+	free(region);
+	return rc ? EXIT_AGAIN : EXIT_FINE;
+}
+
+static bool names_an_archive(const struct config *c)
+{
+	for (size_t i = 0; i < c->sink_count; i++)
+		if (!strcmp(c->sinks[i].kind, "archive"))
+			return true;
+	return false;
+}
+
+enum exit_code settings_open(const struct args *a, struct settings *out)
+{
+	struct settings s = {.state_dir = paths_state_dir(a->state)};
+	struct args again = *a;
+	enum exit_code code = args_config(a, &s.config, &s.path);
+
+	if (code == EXIT_FINE && !s.config) {
+		code = write_default(&s);
+		again.config = s.path;
+		free(code == EXIT_FINE ? NULL : s.path);
+		if (code == EXIT_FINE) {
+			char *path;
+
+			code = args_config(&again, &s.config, &path);
+			free(path);
+		}
+	}
+	if (code != EXIT_FINE) {
+		free(s.state_dir);
+		return code;
+	}
+	if (!names_an_archive(s.config))
+		s.archive = paths_archive(s.state_dir);
+	*out = s;
+	return EXIT_FINE;
+}
+
+void settings_release(struct settings *s)
+{
+	config_free(s->config);
+	free(s->path);
+	free(s->state_dir);
+	free(s->archive);
+}
+
+char *settings_subject(const struct settings *s, const char *name)
+{
+	char *text = NULL;
+	struct subject subject;
+
+	if (strchr(name, '/'))
+		text = x_strdup(name);
+	else if (s->config->account_count == 1)
+		text = x_asprintf("%s/%s", s->config->accounts[0].name, name);
+	else
+		log_error("which account is %s in? Name it as account/%s", name, name);
+	if (!text)
+		return NULL;
+	if (!subject_parse(text, &subject) && config_account(s->config, subject.account))
+		return text;
+	log_error("%s: expected account/function with an account of %s", text, s->path);
+	free(text);
+	return NULL;
+}
