@@ -9,12 +9,20 @@
 
 /* X(name, group, one line for --help) */
 #define COMMANDS(X)                                                                                \
+	X(init, "set-up", "lists the account's functions and writes a settings file")              \
 	X(check, "set-up", "checks the settings: every mistake with file, line and column")        \
+	X(add, "set-up", "writes a rule for one function into conf.d/")                            \
+	X(list, "set-up", "the functions of all accounts and the rule for each")                   \
 	X(run, "use", "tests one function now and says what the change did")                       \
 	X(watch, "use", "the whole pipe in the foreground, live")                                  \
+	X(status, "look", "the last run of every function")                                        \
+	X(show, "look", "one run, as it was told")                                                 \
+	X(why, "look", "why a function was tested, or not")                                        \
+	X(compare, "look", "the figures of two runs side by side")                                 \
 	X(hist, "look", "reads, merges and prints HdrHistogram logs")                              \
 	X(pause, "on call", "stops all load within a second")                                      \
-	X(resume, "on call", "lets load start again")
+	X(resume, "on call", "lets load start again")                                              \
+	X(accept, "on call", "this slowdown is meant: a new baseline")
 
 struct command {
 	const char *name, *group, *help;

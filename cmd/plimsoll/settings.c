@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/plimsoll/paths.h"
 #include "common/aws/aws.h"
@@ -100,4 +101,20 @@ char *settings_subject(const struct settings *s, const char *name)
 	log_error("%s: expected account/function with an account of %s", text, s->path);
 	free(text);
 	return NULL;
+}
+
+enum exit_code settings_write_new(const char *path, const struct buf *text, bool is_forced)
+{
+	int rc;
+
+	if (!is_forced && access(path, F_OK) == 0) {
+		log_error("%s is there already; --force writes over it, -o names another", path);
+		return EXIT_USAGE;
+	}
+	rc = fs_write_atomic(path, buf_str(text), text->len_bytes, 0644);
+	if (rc) {
+		log_error("cannot write %s: %s", path, strerror(-rc));
+		return EXIT_AGAIN;
+	}
+	return EXIT_FINE;
 }

@@ -1,0 +1,71 @@
+#include "cmd/plimsoll/look.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+
+#define PAGE_MAX_BYTES (16u * 1024u * 1024u)
+
+static const char *archive_path(const struct settings *s)
+{
+	for (size_t i = 0; i < s->config->sink_count; i++)
+		if (!strcmp(s->config->sinks[i].kind, "archive"))
+			return s->config->sinks[i].path;
+	return s->archive;
+}
+
+struct archive *look_archive(const struct settings *s, enum archive_mode mode)
+{
+	char why[ARCHIVE_WHY_SIZE];
+	struct archive *a = NULL;
+
+	if (access(archive_path(s), F_OK) != 0)
+		log_error("nothing has been tested yet (no archive at %s); plimsoll run FUNCTION "
+			  "makes a start",
+			  archive_path(s));
+	else if (archive_open(archive_path(s), mode, &a, why))
+		log_error("%s", why);
+	return a;
+}
+
+enum text_style look_verdict_style(const char *verdict)
+{
+	static const struct {
+		const char *word;
+		enum text_style style;
+	} words[] = {
+		{"better", TEXT_GOOD},	      {"no-difference", TEXT_GOOD}, {"worse", TEXT_BAD},
+		{"cannot-tell", TEXT_UNSURE}, {"not-compared", TEXT_DIM},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (!strcmp(verdict, words[i].word))
+			return words[i].style;
+	return TEXT_PLAIN;
+}
+
+enum exit_code look_print(struct table *t)
+{
+	struct buf text = BUF_INIT(PAGE_MAX_BYTES);
+
+	table_write(t, text_has_colour(STDOUT_FILENO), &text);
+	fputs(buf_str(&text), stdout);
+	buf_release(&text);
+	table_release(t);
+	return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
+}
+
+void look_short_date(const char *rfc3339, char out[17])
+{
+	snprintf(out, 17, "%.16s", rfc3339);
+	if (strlen(out) == 16)
+		out[10] = ' ';
+}
+
+const char *look_or_dash(const char *text)
+{
+	return text && *text ? text : "-";
+}

@@ -1,0 +1,23 @@
+/*
+ * look.h - what the looking commands share: the archive of the settings, and verdict words.
+ */
+#ifndef PLIMSOLL_CMD_PLIMSOLL_LOOK_H
+#define PLIMSOLL_CMD_PLIMSOLL_LOOK_H
+
+#include "cmd/plimsoll/settings.h"
+#include "common/archive/archive.h"
+#include "common/base/table.h"
+
+/* Opens the archive that runs are written to. NULL (told) when there is none yet. */
+struct archive *look_archive(const struct settings *s, enum archive_mode mode);
+/* Green for better, red for worse and for what failed, ... */
+enum text_style look_verdict_style(const char *verdict);
+/* The table goes to standard output and is empty again. An exit code. */
+enum exit_code look_print(struct table *t);
+/* "2026-11-22 15:00" of a date in RFC 3339. */
+void look_short_date(const char *rfc3339, char out[17]);
+
+/* The text, or "-" for none. */
+const char *look_or_dash(const char *text);
+
+#endif

@@ -1,0 +1,94 @@
+/* plimsoll status: the last runs, from the archive. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/plimsoll/command.h"
+#include "cmd/plimsoll/look.h"
+#include "cmd/plimsoll/paths.h"
+#include "common/base/log.h"
+
+static const struct opt_usage status_usage = {
+	.program = "plimsoll status",
+	.synopsis = "[FUNCTION]",
+	.about = "The last run of every function, or the last runs of one.",
+};
+
+static void head(struct table *t, const char *const *names)
+{
+	for (; *names; names++)
+		table_cell(t, *names, TEXT_DIM);
+	table_end_row(t);
+}
+
+static void run_row(const struct archive_run *r, void *ctx)
+{
+	struct table *t = ctx;
+	char date[17];
+
+	look_short_date(r->finished_at, date);
+	table_cell(t, r->function, TEXT_BOLD);
+	table_cell(t, look_or_dash(r->verdict), look_verdict_style(r->verdict));
+	table_cell(t, look_or_dash(r->outcome), TEXT_PLAIN);
+	table_cellf(t, TEXT_PLAIN, "%s -> %s", look_or_dash(r->old_version),
+		    look_or_dash(r->new_version));
+	table_cell(t, look_or_dash(r->change_kind), TEXT_PLAIN);
+	table_cell(t, date, TEXT_DIM);
+	table_cell(t, r->run, TEXT_DIM);
+	table_cell(t, *r->verdict_reason ? r->verdict_reason : r->reason, TEXT_PLAIN);
+	table_end_row(t);
+}
+
+static void tell_pause(const struct settings *s)
+{
+	char *path = paths_pause(s->state_dir);
+
+	if (access(path, F_OK) == 0)
+		printf("paused: no load starts until plimsoll resume (%s)\n", path);
+	free(path);
+}
+
+static enum exit_code status(const struct settings *s, const struct archive_query *q)
+{
+	static const char *const names[] = {"function", "verdict", "outcome", "versions", "change",
+					    "when",	"run",	   "why",     NULL};
+	struct archive *a = look_archive(s, ARCHIVE_READ);
+	char why[ARCHIVE_WHY_SIZE];
+	struct table t = {0};
+	int rc;
+
+	tell_pause(s);
+	if (!a)
+		return EXIT_FINE;
+	head(&t, names);
+	rc = archive_runs(a, q, run_row, &t, why);
+	archive_close(a);
+	if (!rc)
+		return look_print(&t);
+	log_error("%s", why);
+	table_release(&t);
+	return EXIT_AGAIN;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct args a = {.usage = &status_usage, .rest_max = 1};
+	struct archive_query q = {.is_last_only = true};
+	struct settings s;
+	enum exit_code code;
+	char *subject = NULL;
+
+	if (!args_parse(&a, argc, argv))
+		return a.code;
+	code = settings_open(&a, &s);
+	if (code != EXIT_FINE)
+		return code;
+	if (a.rest_count) {
+		subject = settings_subject(&s, a.rest[0]);
+		q = (struct archive_query){.function = subject, .limit = 20};
+	}
+	code = a.rest_count && !subject ? EXIT_USAGE : status(&s, &q);
+	free(subject);
+	settings_release(&s);
+	return code;
+}

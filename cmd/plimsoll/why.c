@@ -1,0 +1,116 @@
+/* plimsoll why: why a function was tested, or not. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/plimsoll/command.h"
+#include "cmd/plimsoll/look.h"
+#include "common/base/log.h"
+#include "common/base/unit.h"
+#include "common/event/event.h"
+
+static const struct opt_usage usage = {
+	.program = "plimsoll why",
+	.synopsis = "FUNCTION",
+	.about = "Which rule holds for a function, which changes would be tested, and what became "
+		 "of\n"
+		 "the last changes.",
+};
+
+static void print_causes(uint32_t when)
+{
+	const char *comma = "";
+
+	for (unsigned c = 0; c < CAUSE_COUNT; c++) {
+		if (!(when & (1u << c)))
+			continue;
+		printf("%s%s", comma, cause_name((enum cause)c));
+		comma = ", ";
+	}
+}
+
+static void print_test(const struct config *c, const char *name)
+{
+	const struct config_test *t = config_test(c, name);
+	char every[UNIT_TEXT_SIZE];
+
+	if (!t)
+		return;
+	printf("  test %-12s %s; on: ", name, t->executor);
+	print_causes(t->when);
+	if (t->every_ms) {
+		unit_format_duration_ns(t->every_ms * NS_PER_MS, every);
+		printf("; and every %s", every);
+	}
+	putchar('\n');
+}
+
+static void print_rule(const struct config *c, const struct config_function *rule)
+{
+	if (!rule) {
+		puts("no rule matches: noticed, never tested. plimsoll add FUNCTION writes a "
+		     "rule.");
+		return;
+	}
+	printf("rule %s/%s (%s:%d)\n", rule->account, rule->pattern, rule->place.file,
+	       rule->place.line);
+	if (rule->has_tests && !rule->test_count)
+		puts("  tests: [], so it is noticed and never called");
+	for (size_t i = 0; i < rule->test_count; i++)
+		print_test(c, rule->tests[i]);
+	if (!rule->has_tests)
+		print_test(c, "compare");
+}
+
+static void print_run(const struct archive_run *r, void *ctx)
+{
+	char date[17];
+
+	look_short_date(r->finished_at, date);
+	printf("  %s  %s %s: %s%s%s  (%s)\n", date, *r->change_kind ? r->change_kind : "change",
+	       r->outcome, r->verdict, *r->reason || *r->verdict_reason ? ", because " : "",
+	       *r->verdict_reason ? r->verdict_reason : r->reason, r->run);
+	++*(size_t *)ctx;
+}
+
+static void print_history(const struct settings *s, const char *subject)
+{
+	struct archive *a = look_archive(s, ARCHIVE_READ);
+	char why[ARCHIVE_WHY_SIZE];
+	size_t count = 0;
+
+	if (!a)
+		return;
+	puts("last changes");
+	if (archive_runs(a, &(struct archive_query){.function = subject, .limit = 5}, print_run,
+			 &count, why))
+		log_error("%s", why);
+	if (!count)
+		puts("  none has come yet");
+	archive_close(a);
+}
+
+int cmd_why(int argc, char **argv)
+{
+	struct args a = {.usage = &usage, .rest_min = 1, .rest_max = 1};
+	struct subject subject;
+	struct settings s;
+	enum exit_code code;
+	char *text;
+
+	if (!args_parse(&a, argc, argv))
+		return a.code;
+	code = settings_open(&a, &s);
+	if (code != EXIT_FINE)
+		return code;
+	text = settings_subject(&s, a.rest[0]);
+	if (text && !subject_parse(text, &subject)) {
+		print_rule(s.config, config_rule(s.config, subject.account, subject.function));
+		print_history(&s, text);
+	} else {
+		code = EXIT_USAGE;
+	}
+	free(text);
+	settings_release(&s);
+	return fflush(stdout) ? EXIT_AGAIN : (int)code;
+}
