@@ -115,6 +115,7 @@ struct config_objective {
 	char op[3];	  /* "<" "<=" ">" ">=" */
 	double limit;	  /* in unit */
 	const char *unit; /* "us", "1", "KiB", "usd" */
+	struct config_place place;
 };
 
 struct config_limits {
@@ -137,6 +138,7 @@ struct config_source {
 	size_t export_count;
 	struct config_named_secret *secrets;
 	size_t secret_count;
+	struct config_place place;
 };
 
 struct config_sink {
@@ -144,6 +146,8 @@ struct config_sink {
 	char *kind; /* "pushgateway", "archive", "file", "exec", "terminal", ... */
 	char *url, *path, *exec, *token;
 	int64_t timeout_ms;
+	char *provider, *repo, *cannot_tell; /* commit_status */
+	struct config_place place;
 };
 
 struct config_price {
@@ -170,6 +174,8 @@ struct config {
 	struct config_price price;
 	char sha256_hex[65]; /* of the file contents, in order of reading */
 	char *path;
+	char **files; /* all that were read; places borrow from here */
+	size_t file_count;
 };
 
 struct config_error {
@@ -200,6 +206,20 @@ const struct config_test *config_test(const struct config *c, const char *name);
 /* The most specific function rule that matches, or NULL. */
 const struct config_function *config_rule(const struct config *c, const char *account,
 					  const char *function);
+
+/*
+ * The objectives of a function: those of the most specific pattern that matches. At most max are
+ * handed out (borrowed); the result is how many.
+ */
+#define CONFIG_OBJECTIVES_MAX 5
+size_t config_objectives(const struct config *c, const char *account, const char *function,
+			 const struct config_objective *out[CONFIG_OBJECTIVES_MAX]);
+
+/*
+ * Whether an http account's allow list names the URL's host. An entry without a port is for every
+ * port of that host. Whether the address is private is the engine's question.
+ */
+bool config_is_allowed(const struct config_account *a, const char *url);
 
 /*
  * Reads a secret: "file:/path" (trailing newline dropped), "credential:name" (from

@@ -1,0 +1,28 @@
+/*
+ * form.h - what names, addresses and references look like (rank 2). Pure questions about texts.
+ */
+#ifndef PLIMSOLL_CONFIG_FORM_H
+#define PLIMSOLL_CONFIG_FORM_H
+
+#include <stdbool.h>
+
+/* [A-Za-z0-9._-]{1,64}, neither . nor .. */
+bool form_is_name(const char *s);
+bool form_is_region(const char *s);
+/* arn:PARTITION:iam::ACCOUNT:role/NAME */
+bool form_is_role(const char *s);
+/* owner/name */
+bool form_is_repo(const char *s);
+/* An RFC 6901 JSON pointer, or header:NAME. */
+bool form_is_pointer(const char *s);
+/* host or host:port, as in a URL's authority; [..] for an IPv6 address. */
+bool form_is_host(const char *s);
+/* http or https, without user and fragment: a URL that can be logged and called. */
+bool form_is_url(const char *s);
+/*
+ * file:/path, credential:NAME, ${NAME}, or the secret itself. What looks like a reference (word:)
+ * must be one that is known.
+ */
+bool form_is_secret(const char *s);
+
+#endif

@@ -1,0 +1,346 @@
+/* settings.c - the rows: every setting with its type, range, default and meaning. */
+#include "common/config/settings.h"
+
+#include "common/config/config.h"
+
+#define AT(strct, field) offsetof(struct strct, field)
+#define ARRIVALS "constant-arrival-rate ramping-arrival-rate"
+#define VUS "constant-vus ramping-vus"
+#define ITERATIONS "shared-iterations per-vu-iterations"
+#define DAY_MS 86400000.0
+
+#define A(field) .offset = AT(config_account, field)
+static const struct setting account_rows[] = {
+	{"provider", T_CHOICE, A(provider), .words = "aws http", .is_required = true,
+	 .doc = "who runs the functions; http is any URL"},
+	{"region", T_REGION, A(region), .only = "aws", .is_required = true,
+	 .doc = "one region; another region is another account entry"},
+	{"role", T_ROLE, A(role), .only = "aws",
+	 .doc = "the role to assume; without it the caller's own credentials are used"},
+	{"external_id", T_SECRET, A(external_id), .only = "aws",
+	 .doc = "the ExternalId that the role asks for; a secret"},
+	{"profile", T_TEXT, A(profile), .only = "aws",
+	 .doc = "the profile of the AWS files to start from"},
+	{"endpoint", T_URL, A(endpoint), .only = "aws",
+	 .doc = "the address of all AWS services, instead of AWS's own; AWS_ENDPOINT_URL works "
+		"too"},
+	{"ca_file", T_PATH, A(ca_file), .doc = "certificates to trust besides the system's"},
+	{"publish_versions", T_PUBLISH, A(publish_keep), .only = "aws", .min = 1, .max = 50,
+	 .default_text = "never",
+	 .doc = "keep N: versions may be published to compare with, and those made are deleted "
+		"again"},
+	{"poll", T_DURATION, A(poll_ms), .only = "aws", .min = 1000, .max = DAY_MS,
+	 .default_text = "60s", .doc = "how often the watcher looks"},
+	{"quiet_time", T_DURATION, A(quiet_ms), .max = 3600000, .default_text = "10s",
+	 .doc = "edits closer together than this are one change"},
+	{"not_found_after", T_DURATION, A(not_found_after_ms), .only = "aws", .max = DAY_MS,
+	 .default_text = "60s",
+	 .doc = "a function is removed after two \"not found\" this far apart"},
+	{"allow", T_HOSTS, A(allow), AT(config_account, allow_count), .only = "http",
+	 .is_required = true,
+	 .doc = "the hosts that may be called, and no other; private addresses only when named "
+		"here"},
+	{"test_first_seen", T_BOOL, A(test_first_seen), .default_text = "false",
+	 .doc = "test functions also when they are seen for the first time"},
+};
+#undef A
+const struct section section_account = {"accounts.NAME", "One provider, one role, one region.",
+					account_rows,	 ARRAY_LEN(account_rows),
+					"provider",	 "provider"};
+
+#define P(field) .offset = AT(config_payload, field)
+static const struct setting payload_rows[] = {
+	{"file", T_VERBATIM, P(bytes), .doc = "read from this file, beside the configuration"},
+	{"text", T_VERBATIM, P(bytes), .doc = "or as it stands here"},
+	{"weight", T_NUMBER, P(weight), .min = 0.000001, .max = 1e6, .default_text = "1",
+	 .doc = "how often it is sent, relative to the others"},
+};
+#undef P
+const struct section section_payload = {"functions.*.payloads[]",
+					"One of several bodies to send.",
+					payload_rows,
+					ARRAY_LEN(payload_rows),
+					NULL,
+					NULL};
+
+#define F(field) .offset = AT(config_function, field)
+static const struct setting expect_rows[] = {
+	{"status", T_STATUS, F(expect_status), .min = 100, .max = 599,
+	 .doc = "the HTTP status of a good answer"},
+	{"body_contains", T_VERBATIM, F(expect_body_contains),
+	 .doc = "text that a good answer holds"},
+};
+static const struct section section_expect = {
+	"functions.*.expect",
+	"What a good answer looks like; others count as http_error.",
+	expect_rows,
+	ARRAY_LEN(expect_rows),
+	NULL,
+	NULL};
+static const struct setting function_rows[] = {
+	{"payload", T_PAYLOAD, F(payloads), AT(config_function, payload_count),
+	 .doc = "the body of every call"},
+	{"payloads", T_PAYLOADS, F(payloads), AT(config_function, payload_count),
+	 .doc = "several bodies, drawn by weight"},
+	{"expect", T_SECTION, .rows = &section_expect, .doc = "what a good answer looks like"},
+	{"instance", T_POINTER, F(instance),
+	 .doc = "where the answer says which execution environment it came from"},
+	{"cold", T_POINTER, F(cold),
+	 .doc = "where the answer says whether the call was a cold start"},
+	{"tests", T_NAMES, F(tests), AT(config_function, test_count),
+	 .doc = "the tests to run; [] is noticed and never called; without it the test compare"},
+	{"alias", T_NAME, F(alias), .only = "aws",
+	 .doc = "what is under test, instead of $LATEST and its published versions"},
+	{"url", T_URL, F(url), .only = "http", .is_required = true, .doc = "where it is called"},
+	{"watch", T_NAME, F(watch), .doc = "the name of the webhook that tells of its changes"},
+	{"sonarqube", T_TEXT, F(sonarqube), .doc = "its project key in SonarQube"},
+	{"owner", T_TEXT, F(owner), .doc = "who to ask; shown with results"},
+	{"cloud_name", T_TEXT, F(cloud_name), .only = "aws",
+	 .doc = "its name at the provider, where that is no valid name here"},
+};
+#undef F
+const struct section section_function = {"functions.ACCOUNT/PATTERN",
+					 "A rule for all functions that match; * and ? are "
+					 "wildcards. The most specific rule wins (the "
+					 "one with most literal characters); rules are not merged.",
+					 function_rows,
+					 ARRAY_LEN(function_rows),
+					 NULL,
+					 "provider"};
+
+#define T(field) .offset = AT(config_test, field)
+static const struct setting workload_rows[] = {
+	{"executor", T_WORD, T(executor), .words = ARRIVALS " " VUS " " ITERATIONS,
+	 .default_text = "constant-arrival-rate", .doc = "k6's names for how calls are made"},
+	{"rate", T_RATE, T(rate_per_s), .min = 0.01, .max = 100000, .default_text = "10/s",
+	 .only = ARRIVALS, .doc = "calls of both versions together"},
+	{"duration", T_DURATION, T(duration_ms), .min = 1000, .max = DAY_MS, .default_text = "2m",
+	 .doc = "of the measured part, after the warm-up; the longest where iterations are "
+		"counted"},
+	{"spread", T_SPREAD, T(spread), .min = 1, .max = 1000, .default_text = "16",
+	 .only = ARRIVALS,
+	 .doc = "calls of each version at once, so that as many environments answer; off spaces "
+		"them "
+		"evenly"},
+	{"arrival", T_WORD, T(arrival), .words = "burst uniform poisson", .only = ARRIVALS,
+	 .doc = "burst where there is a spread, else uniform"},
+	{"shape", T_WORD, T(shape), .words = "increasing random triangle spike",
+	 .only = "ramping-arrival-rate", .is_required = true,
+	 .doc = "how the rate moves, up to the one given"},
+	{"vus", T_COUNT, T(vus), .min = 1, .max = 100000, .only = VUS " " ITERATIONS,
+	 .is_required = true, .doc = "virtual users: each calls again when it has its answer"},
+	{"iterations", T_COUNT64, T(iterations), .min = 1, .max = 1e9, .only = ITERATIONS,
+	 .is_required = true, .doc = "how many calls"},
+};
+static const struct section section_workload = {"tests.NAME.workload",
+						"How calls are made.",
+						workload_rows,
+						ARRAY_LEN(workload_rows),
+						"executor",
+						"executor"};
+static const struct setting test_rows[] = {
+	{"workload", T_SECTION, .rows = &section_workload, .doc = "how calls are made"},
+	{"warmup", T_DURATION, T(warmup_ms), .max = 3600000, .default_text = "20s",
+	 .doc = "calls due before this are not counted"},
+	{"baseline", T_WORD, T(baseline), .words = "previous-version",
+	 .default_text = "previous-version", .doc = "what the new version is compared with"},
+	{"when", T_WHEN, T(when),
+	 .default_text = "[code, runtime, memory, timeout, environment, layers, architecture, "
+			 "alias, snapstart]",
+	 .doc = "the causes that are worth this test"},
+	{"every", T_DURATION, T(every_ms), .min = 60000, .max = 3650 * DAY_MS,
+	 .doc = "at most this often: a change within this time of the last run is skipped"},
+};
+#undef T
+const struct section section_test = {
+	"tests.NAME",
+	"What to do with a changed function. Unless the file names one, there is a test "
+	"compare, of the defaults.",
+	test_rows,
+	ARRAY_LEN(test_rows),
+	NULL,
+	NULL};
+
+static const struct setting gate_rows[] = {
+	{"tolerance", T_TEXT, 0, .is_required = true,
+	 .doc = "a ratio such as 10%; for error_ratio and throttle_ratio points such as 0.5pp"},
+};
+const struct section section_gate = {"metrics.gate.METRIC",
+				     "At most three metrics make a run's verdict.",
+				     gate_rows,
+				     ARRAY_LEN(gate_rows),
+				     NULL,
+				     NULL};
+
+#define L(field) .offset = AT(config_limits, field)
+static const struct setting limits_rows[] = {
+	{"cost_per_run", T_MONEY, L(cost_per_run_micro_usd), .min = 1, .max = 1e12,
+	 .default_text = "0.50 USD", .doc = "a plan that would cost more is refused"},
+	{"cost_per_day", T_MONEY, L(cost_per_day_micro_usd), .min = 1, .max = 1e12,
+	 .default_text = "20 USD", .doc = "as is one that would pass this, of a day in UTC"},
+	{"rate", T_RATE, L(rate_per_s), .min = 0.01, .max = 1e6, .default_text = "500/s",
+	 .doc = "the highest rate of calls of one run"},
+	{"concurrency", T_COUNT, L(concurrency), .min = 1, .max = 100000, .default_text = "100",
+	 .doc = "calls in flight of one run; the spread is made smaller to fit"},
+	{"abort_error_ratio", T_RATIO, L(abort_error_ratio), .min = 0.0001, .max = 1,
+	 .default_text = "50%", .doc = "a run with more failing calls is ended"},
+	{"keep_free", T_RATIO, L(keep_free_ratio), .max = 0.99, .default_text = "20%",
+	 .doc = "of the account's unreserved concurrency, never used by tests"},
+};
+#undef L
+const struct section section_limits = {
+	"limits", "What a test may cost.", limits_rows, ARRAY_LEN(limits_rows), NULL, NULL};
+
+#define C(field) .offset = AT(config_price, field)
+static const struct setting gb_s_rows[] = {
+	{"x86_64", T_PRICE, C(per_gb_s_x86_usd), .max = 1, .default_text = "0.0000166667",
+	 .doc = "per GB-second on x86"},
+	{"arm64", T_PRICE, C(per_gb_s_arm_usd), .max = 1, .default_text = "0.0000133334",
+	 .doc = "per GB-second on arm"},
+};
+static const struct section section_gb_s = {"prices.per_gb_s",
+					    "Per GB-second, by architecture.",
+					    gb_s_rows,
+					    ARRAY_LEN(gb_s_rows),
+					    NULL,
+					    NULL};
+static const struct setting prices_rows[] = {
+	{"per_request", T_PRICE, C(per_request_usd), .max = 1, .default_text = "0.0000002",
+	 .doc = "per call"},
+	{"per_gb_s", T_SECTION, .rows = &section_gb_s, .doc = "per GB-second"},
+};
+#undef C
+const struct section section_prices = {
+	"prices",    "In USD; of AWS's first tier in 2026 where not given.",
+	prices_rows, ARRAY_LEN(prices_rows),
+	NULL,	     NULL};
+
+#define S(field) .offset = AT(config_source, field)
+static const struct setting sonarqube_rows[] = {
+	{"url", T_URL, S(url), .is_required = true, .doc = "the server"},
+	{"token", T_SECRET, S(token), .doc = "a secret"},
+	{"timeout", T_DURATION, S(timeout_ms), .min = 100, .max = 600000, .default_text = "10s",
+	 .doc = "how long to wait for it"},
+	{"export", T_NAMES, S(exports), AT(config_source, export_count),
+	 .doc = "the measurements to show in Prometheus, at most 10"},
+};
+static const struct setting cloudwatch_rows[] = {
+	{"timeout", T_DURATION, S(timeout_ms), .min = 1000, .max = DAY_MS, .default_text = "5m",
+	 .doc = "how long figures are asked for again until two reads agree"},
+};
+static const struct setting source_exec_rows[] = {
+	{"exec", T_PROGRAM, S(exec), .is_required = true,
+	 .doc = "run.planned on its stdin, one measurement a line on its stdout"},
+	{"timeout", T_DURATION, S(timeout_ms), .min = 100, .max = 600000, .default_text = "10s",
+	 .doc = "after which it is killed"},
+	{"export", T_NAMES, S(exports), AT(config_source, export_count),
+	 .doc = "the measurements to show in Prometheus, at most 10"},
+	{"secrets", T_SECRETS, S(secrets), AT(config_source, secret_count),
+	 .doc = "secrets that it gets as files; the variable NAME holds the path"},
+};
+#undef S
+static const struct section source_cloudwatch = {"sources.cloudwatch",
+						 "Amazon CloudWatch.",
+						 cloudwatch_rows,
+						 ARRAY_LEN(cloudwatch_rows),
+						 NULL,
+						 NULL};
+static const struct section source_sonarqube = {
+	"sources.sonarqube", "SonarQube.", sonarqube_rows, ARRAY_LEN(sonarqube_rows), NULL, NULL};
+static const struct section source_exec = {
+	"sources.NAME (exec)",	     "Any program.", source_exec_rows,
+	ARRAY_LEN(source_exec_rows), NULL,	     NULL};
+const struct section *const source_sections[] = {&source_cloudwatch, &source_sonarqube,
+						 &source_exec, NULL};
+
+#define K(field) .offset = AT(config_sink, field)
+#define TIMEOUT                                                                                    \
+	{                                                                                          \
+		"timeout", T_DURATION, K(timeout_ms), .min = 100, .max = 600000,                   \
+						      .default_text = "10s",                       \
+						      .doc = "how long to wait for it"             \
+	}
+static const struct setting pushgateway_rows[] = {
+	{"url", T_URL, K(url), .is_required = true, .doc = "its address"},
+	TIMEOUT,
+};
+static const struct setting archive_rows[] = {
+	{"path", T_PATH, K(path), .is_required = true, .doc = "the SQLite file"},
+};
+static const struct setting file_rows[] = {
+	{"path", T_PATH, K(path), .is_required = true, .doc = "a file that events are added to"},
+};
+static const struct setting sink_exec_rows[] = {
+	{"exec", T_PROGRAM, K(exec), .is_required = true, .doc = "run.finished on its stdin"},
+	TIMEOUT,
+};
+static const struct setting grafana_rows[] = {
+	{"url", T_URL, K(url), .is_required = true, .doc = "the server"},
+	{"token", T_SECRET, K(token), .doc = "a secret"},
+	TIMEOUT,
+};
+static const struct setting commit_status_rows[] = {
+	{"provider", T_WORD, K(provider), .words = "github gitlab", .is_required = true,
+	 .doc = "whose API"},
+	{"repo", T_REPO, K(repo), .is_required = true, .doc = "the repository"},
+	{"token", T_SECRET, K(token), .is_required = true, .doc = "a secret"},
+	{"url", T_URL, K(url), .doc = "of a server of one's own"},
+	{"cannot_tell", T_WORD, K(cannot_tell), .words = "success failure pending",
+	 .default_text = "failure",
+	 .doc = "what the commit is told when the verdict is cannot-tell"},
+	TIMEOUT,
+};
+#undef K
+static const struct section sink_terminal = {
+	"sinks.terminal", "A person's summary.", NULL, 0, NULL, NULL};
+static const struct section sink_pushgateway = {"sinks.pushgateway",
+						"Prometheus Pushgateway.",
+						pushgateway_rows,
+						ARRAY_LEN(pushgateway_rows),
+						NULL,
+						NULL};
+static const struct section sink_archive = {
+	"sinks.archive", "The archive of runs.", archive_rows, ARRAY_LEN(archive_rows), NULL, NULL};
+static const struct section sink_file = {
+	"sinks.file", "A file of events.", file_rows, ARRAY_LEN(file_rows), NULL, NULL};
+static const struct section sink_grafana = {"sinks.grafana",
+					    "Annotations in Grafana.",
+					    grafana_rows,
+					    ARRAY_LEN(grafana_rows),
+					    NULL,
+					    NULL};
+static const struct section sink_commit_status = {"sinks.commit_status",
+						  "The status of a commit.",
+						  commit_status_rows,
+						  ARRAY_LEN(commit_status_rows),
+						  NULL,
+						  NULL};
+static const struct section sink_exec = {"sinks.NAME (exec)",	    "Any program.", sink_exec_rows,
+					 ARRAY_LEN(sink_exec_rows), NULL,	    NULL};
+const struct section *const sink_sections[] = {
+	&sink_terminal, &sink_pushgateway,   &sink_archive, &sink_file,
+	&sink_grafana,	&sink_commit_status, &sink_exec,    NULL};
+
+static const struct section *const accounts_of[] = {&section_account, NULL};
+static const struct section *const functions_of[] = {&section_function, &section_payload, NULL};
+static const struct section *const tests_of[] = {&section_test, NULL};
+static const struct section *const metrics_of[] = {&section_gate, NULL};
+static const struct section *const limits_of[] = {&section_limits, NULL};
+static const struct section *const prices_of[] = {&section_prices, NULL};
+const struct top_key top_keys[] = {
+	{"version", TOP_VERSION, NULL, "of this format: 1"},
+	{"accounts", TOP_NAMED, accounts_of, "where functions live, by name; at least one"},
+	{"functions", TOP_PATTERNS, functions_of, "what is watched and tested, by account/pattern"},
+	{"tests", TOP_NAMED, tests_of, "what is done with a changed function, by name"},
+	{"metrics", TOP_METRICS, metrics_of,
+	 "gate: the metrics that make the verdict, with a tolerance each; report: those that are "
+	 "shown"},
+	{"objectives", TOP_OBJECTIVES, NULL,
+	 "by account/pattern, a list of at most five such as `response_p95 < 300ms`; the most "
+	 "specific pattern counts"},
+	{"limits", TOP_SECTION, limits_of, "what a test may cost"},
+	{"sources", TOP_NAMED, source_sections, "who else is asked about a run"},
+	{"sinks", TOP_NAMED, sink_sections, "where results go"},
+	{"prices", TOP_SECTION, prices_of, "what calls cost"},
+};
+const size_t top_key_count = ARRAY_LEN(top_keys);

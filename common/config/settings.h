@@ -1,0 +1,132 @@
+/*
+ * settings.h - every setting there is, as tables of rows (rank 2).
+ *
+ * One row is one key: its type, range, default and a sentence about it. The reader (read.c), the
+ * release of strings, docs/CONFIG.md and the JSON Schema all walk the same rows, so a new setting
+ * is a field in config.h and one row in settings.c.
+ *
+ * A section is the rows that may stand in one mapping. Which of them belong to one kind of entry
+ * only (an account's provider, a test's executor) is said in .only.
+ */
+#ifndef PLIMSOLL_CONFIG_SETTINGS_H
+#define PLIMSOLL_CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+/* X(symbol, reader in value.c or list.c, what the field owns, what is expected, JSON Schema) */
+#define SETTING_TYPES(X)                                                                           \
+	X(T_TEXT, read_text, OWNS_TEXT, "text", "{\"type\":\"string\"}")                           \
+	X(T_VERBATIM, read_verbatim, OWNS_TEXT, "text (JSON in single quotes)",                    \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_NAME, read_name, OWNS_TEXT, "a name of letters, digits and . _ -, at most 64",         \
+	  "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]{1,64}$\"}")                          \
+	X(T_WORD, read_word, OWNS_TEXT, "one of", NULL)                                            \
+	X(T_CHOICE, read_choice, OWNS_NOTHING, "one of", NULL)                                     \
+	X(T_BOOL, read_bool, OWNS_NOTHING, "true or false", "{\"type\":\"boolean\"}")              \
+	X(T_COUNT, read_count, OWNS_NOTHING, "a whole number", "{\"type\":\"integer\"}")           \
+	X(T_COUNT64, read_count64, OWNS_NOTHING, "a whole number", "{\"type\":\"integer\"}")       \
+	X(T_STATUS, read_status, OWNS_NOTHING, "an HTTP status", "{\"type\":\"integer\"}")         \
+	X(T_NUMBER, read_number, OWNS_NOTHING, "a number", "{\"type\":\"number\"}")                \
+	X(T_PRICE, read_price, OWNS_NOTHING, "a price such as 0.0000166667 USD",                   \
+	  "{\"type\":[\"number\",\"string\"]}")                                                    \
+	X(T_DURATION, read_duration, OWNS_NOTHING, "a duration such as 30s or 5m",                 \
+	  "{\"type\":\"string\",\"pattern\":\"^([0-9.]+(us|ms|s|m|h|d))+$\"}")                     \
+	X(T_RATE, read_rate, OWNS_NOTHING, "a rate such as 10/s",                                  \
+	  "{\"type\":\"string\",\"pattern\":\"^[0-9.]+/(s|m|h)$\"}")                               \
+	X(T_MONEY, read_money, OWNS_NOTHING, "an amount such as 0.50 USD",                         \
+	  "{\"type\":[\"number\",\"string\"],\"pattern\":\"^[0-9.]+( USD)?$\"}")                   \
+	X(T_RATIO, read_ratio, OWNS_NOTHING, "a ratio such as 10%",                                \
+	  "{\"type\":[\"number\",\"string\"],\"pattern\":\"^[0-9.]+%?$\"}")                        \
+	X(T_URL, read_url, OWNS_TEXT, "a URL such as https://host/path",                           \
+	  "{\"type\":\"string\",\"pattern\":\"^https?://\"}")                                      \
+	X(T_PATH, read_path, OWNS_TEXT, "the path of a file", "{\"type\":\"string\"}")             \
+	X(T_PROGRAM, read_program, OWNS_TEXT, "the path of a program that can be run",             \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_SECRET, read_secret, OWNS_TEXT,                                                        \
+	  "file:/path, credential:NAME, ${NAME} or the text itself", "{\"type\":\"string\"}")      \
+	X(T_SECRETS, read_secrets, OWNS_NOTHING, "NAME: secret, ...",                              \
+	  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                  \
+	X(T_POINTER, read_pointer, OWNS_TEXT, "a JSON pointer such as /ctx/id, or header:NAME",    \
+	  "{\"type\":\"string\",\"pattern\":\"^(/|header:)\"}")                                    \
+	X(T_REGION, read_region, OWNS_TEXT, "a region such as eu-central-1",                       \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_ROLE, read_role, OWNS_TEXT, "an ARN such as arn:aws:iam::111122223333:role/plimsoll",  \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_REPO, read_repo, OWNS_TEXT, "a repository such as owner/name",                         \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_PUBLISH, read_publish, OWNS_NOTHING, "never, or keep and a number such as keep 5",     \
+	  "{\"type\":\"string\",\"pattern\":\"^(never|keep [0-9]+)$\"}")                           \
+	X(T_SPREAD, read_spread, OWNS_NOTHING, "a whole number, or off",                           \
+	  "{\"anyOf\":[{\"type\":\"integer\"},{\"const\":\"off\"},{\"const\":false}]}")            \
+	X(T_NAMES, read_names, OWNS_LIST, "a list of names such as [a, b]",                        \
+	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                  \
+	X(T_HOSTS, read_hosts, OWNS_LIST, "a list of hosts such as [api.example.com]",             \
+	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                  \
+	X(T_WHEN, read_when, OWNS_NOTHING, "a list of causes such as [code, memory]", NULL)        \
+	X(T_PAYLOAD, read_payload, OWNS_NOTHING, "text (JSON in single quotes)",                   \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_PAYLOADS, read_payloads, OWNS_NOTHING, "a list such as [{file: a.json, weight: 9}]",   \
+	  NULL)                                                                                    \
+	X(T_SECTION, read_section_row, OWNS_NOTHING, "a mapping", NULL)
+
+enum setting_owns { OWNS_NOTHING, OWNS_TEXT, OWNS_LIST };
+enum setting_type {
+#define X(symbol, reader, owns, expected, schema) symbol,
+	SETTING_TYPES(X)
+#undef X
+		SETTING_TYPE_COUNT
+};
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;		    /* of the field in the section's struct */
+	size_t count_offset;	    /* of a list's count */
+	double min, max;	    /* in the unit of the field; max 0 = no bound */
+	const char *default_text;   /* read like the file's; NULL = zero */
+	const char *words;	    /* T_WORD, T_CHOICE: the choices, one blank between */
+	const struct section *rows; /* T_SECTION; fills the same struct */
+	const char *only; /* kinds of entry it belongs to, one blank between; NULL = all */
+	bool is_required; /* for the kinds of .only */
+	const char *doc;
+};
+
+struct section {
+	const char *name; /* "accounts.*" in the reference */
+	const char *doc;
+	const struct setting *rows;
+	size_t count;
+	const char *kind_key;  /* the key whose value is the kind; NULL = none, or told by hand */
+	const char *kind_word; /* what the kind is called in messages: "provider" */
+};
+
+extern const struct section section_account, section_function, section_payload, section_test,
+	section_gate, section_limits, section_prices;
+
+/* What stands at the top, by which shape, and where it is described; for reference and schema. */
+enum top_shape { TOP_VERSION, TOP_NAMED, TOP_PATTERNS, TOP_OBJECTIVES, TOP_METRICS, TOP_SECTION };
+struct top_key {
+	const char *key;
+	enum top_shape shape;
+	const struct section *const *sections; /* NULL-terminated; entries of several kinds */
+	const char *doc;
+};
+extern const struct top_key top_keys[];
+extern const size_t top_key_count;
+
+/* Sources and sinks: the kind is the entry's name, or "exec" where it has an exec key. */
+extern const struct section *const source_sections[]; /* NULL-terminated */
+extern const struct section *const sink_sections[];
+
+/* "a duration such as 30s or 5m"; with the range where there is one. */
+void setting_expected(const struct setting *s, struct buf *out);
+const char *setting_schema(const struct setting *s); /* NULL: made by hand */
+enum setting_owns setting_owns(const struct setting *s);
+bool has_word(const char *words, const char *word); /* words with one blank between */
+void add_words(const char *words, struct buf *out); /* "a, b, c" */
+
+#endif
