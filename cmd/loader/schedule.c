@@ -105,6 +105,8 @@ static void plan_open(struct schedule *s)
 	s->warmup_rounds = (int64_t)floor((double)w->warmup_ms * 1e6 / s->interval_ns + ROUNDING);
 	s->rounds_per_block = (int64_t)ceil(block_ns / s->interval_ns - ROUNDING);
 	s->rounds_per_block = MAX_OF(s->rounds_per_block, 1);
+	s->rounds_per_block =
+		MAX_OF(s->rounds_per_block, (s->rounds + BLOCKS_DUE_MAX - 1) / BLOCKS_DUE_MAX);
 	s->blocks = MAX_OF(s->rounds / s->rounds_per_block, 1);
 	s->due_total = (uint64_t)s->rounds * s->round_n;
 	s->warmup_total = (uint64_t)s->warmup_rounds * s->round_n;

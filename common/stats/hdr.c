@@ -86,7 +86,7 @@ int hdr_new_range(int64_t lowest, int64_t highest, int digits, struct hdr **out)
 	h->half_magnitude = half_magnitude;
 	h->sub_bucket_mask = ((INT64_C(2) << half_magnitude) - 1) << unit_magnitude;
 	h->counts_len = counts_len;
-	hdr_clear(h);
+	h->min = INT64_MAX; /* the counters are zero, and their pages untouched until recorded in */
 	*out = h;
 	return 0;
 }

@@ -1,0 +1,148 @@
+/*
+ * guard.c - see guard.h.
+ */
+#include "cmd/loader/guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/aws/aws.h"
+#include "common/http/http.h"
+
+static const char *const public_suffixes[] = {".amazonaws.com", ".amazonaws.com.cn", ".api.aws"};
+
+PRINTF_LIKE(2, 3) static int refuse(char why[SHARD_WHY_SIZE], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, SHARD_WHY_SIZE, fmt, ap);
+	va_end(ap);
+	return -EACCES;
+}
+
+static bool is_address(const char *host)
+{
+	unsigned char bytes[16];
+
+	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+static bool has_suffix(const char *host, const char *suffix)
+{
+	size_t host_bytes = strlen(host), suffix_bytes = strlen(suffix);
+
+	return host_bytes > suffix_bytes &&
+	       strcasecmp(host + host_bytes - suffix_bytes, suffix) == 0;
+}
+
+static bool is_public_aws(const struct shard_target *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(public_suffixes); i++)
+		if (t->is_tls && t->port == 443 && has_suffix(t->host, public_suffixes[i]))
+			return true;
+	return false;
+}
+
+static bool is_same_origin(const char *url, const struct shard_target *t)
+{
+	struct http_url u;
+
+	return http_url_split(url, &u) == 0 && u.is_tls == t->is_tls && u.port == t->port &&
+	       u.host_bytes == strlen(t->host) && strncasecmp(u.host, t->host, u.host_bytes) == 0;
+}
+
+static int guard_lambda(const struct config_account *account, const struct shard_target *t,
+			bool *allow_private, char why[SHARD_WHY_SIZE])
+{
+	char *endpoint;
+	bool is_ours;
+
+	*allow_private = false;
+	if (!t->region)
+		return refuse(why, "a lambda-invoke target needs its region");
+	if (is_public_aws(t))
+		return 0;
+	endpoint = aws_endpoint(AWS_LAMBDA, account ? account->endpoint : NULL,
+				account ? account->profile : NULL, t->region);
+	is_ours = endpoint && is_same_origin(endpoint, t);
+	free(endpoint);
+	if (!is_ours)
+		return refuse(why,
+			      "%s is neither a host of AWS nor the endpoint of the account; set "
+			      "endpoint: in the configuration or AWS_ENDPOINT_URL",
+			      t->authority);
+	*allow_private = true;
+	return 0;
+}
+
+bool guard_is_listed(const char *entry, const struct shard_target *t)
+{
+	const char *colon = strrchr(entry, ':');
+	bool has_port = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
+	size_t host_bytes = has_port ? (size_t)(colon - entry) : strlen(entry);
+
+	if (is_address(entry)) { /* a bare IPv6 address is full of colons */
+		has_port = false;
+		host_bytes = strlen(entry);
+	}
+	if (host_bytes > 2 && entry[0] == '[' && entry[host_bytes - 1] == ']') {
+		entry++;
+		host_bytes -= 2;
+	}
+	if (has_port && strtoul(colon + 1, NULL, 10) != t->port)
+		return false;
+	return host_bytes == strlen(t->host) && strncasecmp(entry, t->host, host_bytes) == 0;
+}
+
+static int guard_http(const struct config_account *account, const struct shard_target *t,
+		      bool *allow_private, char why[SHARD_WHY_SIZE])
+{
+	*allow_private = false;
+	if (!account)
+		return refuse(why,
+			      "http targets are called only when the account's allow list names "
+			      "them; give --config with this account");
+	for (size_t i = 0; i < account->allow_count; i++) {
+		if (guard_is_listed(account->allow[i], t)) {
+			*allow_private = is_address(t->host) || !strcasecmp(t->host, "localhost");
+			return 0;
+		}
+	}
+	return refuse(why,
+		      "%s is not on the allow list of account %s; add it to allow: if it is yours",
+		      t->authority, account->name);
+}
+
+int guard_target(const struct guard *g, const struct shard *sh, const struct shard_target *t,
+		 bool *allow_private, char why[SHARD_WHY_SIZE])
+{
+	const struct config_account *account =
+		g->config ? config_account(g->config, sh->account) : NULL;
+
+	if (strcmp(t->method, "http") == 0)
+		return guard_http(account, t, allow_private, why);
+	return guard_lambda(account, t, allow_private, why);
+}
+
+int guard_size(const struct guard *g, const struct shard *sh, char why[SHARD_WHY_SIZE])
+{
+	double rate_max_per_s = g->rate_max_per_s;
+	uint64_t in_flight_max = g->in_flight_max;
+
+	if (g->config && g->config->limits.rate_per_s > 0)
+		rate_max_per_s = MIN_OF(rate_max_per_s, g->config->limits.rate_per_s);
+	if (!executor_is_closed(sh->workload.executor) && rate_max_per_s > 0 &&
+	    sh->workload.rate_per_s > rate_max_per_s)
+		return refuse(why,
+			      "a rate of %g/s is above the limit of %g/s (limits.rate, --max-rate)",
+			      sh->workload.rate_per_s, rate_max_per_s);
+	if (sh->in_flight > in_flight_max)
+		return refuse(why,
+			      "%u calls in flight are above the limit of %llu (--max-in-flight)",
+			      sh->in_flight, (unsigned long long)in_flight_max);
+	return 0;
+}

@@ -1,0 +1,319 @@
+/*
+ * shard.c - shard.planned into struct shard; see shard.h.
+ */
+#include "cmd/loader/shard.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/unit.h"
+#include "common/http/http.h"
+
+PRINTF_LIKE(2, 3) static int refuse(char why[SHARD_WHY_SIZE], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, SHARD_WHY_SIZE, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static char *dup_or_null(const char *s)
+{
+	return s ? x_strdup(s) : NULL;
+}
+
+static char *dup_member(const struct json *o, const char *key)
+{
+	return dup_or_null(json_get_str(o, key));
+}
+
+/* Bytes that would end a request line or a header early. */
+static bool is_clean(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s <= ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_header_name(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("!#$%&'*+-.^_`|~", *s))
+			return false;
+	return true;
+}
+
+/* ---- targets ---- */
+
+static int parse_url(struct shard_target *t, char why[SHARD_WHY_SIZE])
+{
+	struct http_url u;
+
+	if (!t->url || !is_clean(t->url) || http_url_split(t->url, &u) != 0)
+		return refuse(why, "the target url is not an absolute http(s) URL");
+	t->is_tls = u.is_tls;
+	t->port = u.port;
+	t->host = x_strndup(u.host, u.host_bytes);
+	t->authority = x_strndup(u.authority, u.authority_bytes);
+	t->path = u.path_bytes ? x_strndup(u.path, u.path_bytes) : x_strdup("/");
+	t->query = u.query ? x_strndup(u.query, u.query_bytes) : NULL;
+	return 0;
+}
+
+static int parse_headers(struct shard_target *t, const struct json *headers,
+			 char why[SHARD_WHY_SIZE])
+{
+	static const char prefix[] = "credential:";
+	struct json *value;
+	const char *name;
+
+	for (void *it = NULL; json_next(headers, &it, &name, &value);) {
+		const char *text = json_str(value);
+
+		if (t->header_count == SHARD_HEADERS_MAX)
+			return refuse(why, "more than %d headers", SHARD_HEADERS_MAX);
+		if (!is_header_name(name) || !text)
+			return refuse(why,
+				      "a header that is none, or not the name of a credential");
+		if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+			text += sizeof(prefix) - 1;
+		if (!name_is_valid(text))
+			return refuse(why, "header %s: \"%s\" is not the name of a credential",
+				      name, text);
+		t->headers[t->header_count++] =
+			(struct shard_header){x_strdup(name), x_strdup(text)};
+	}
+	return 0;
+}
+
+static bool is_place(const char *s)
+{
+	return !s || *s == '/' || strncmp(s, "header:", 7) == 0;
+}
+
+static int parse_target(struct shard_target *t, const struct json *j, char why[SHARD_WHY_SIZE])
+{
+	const struct json *expect = json_get(j, "expect");
+
+	if (variant_parse(json_get_str(j, "variant"), &t->variant) != 0)
+		return refuse(why, "a target without variant old or new");
+	t->method = dup_member(j, "method");
+	t->url = dup_member(j, "url");
+	t->region = dup_member(j, "region");
+	t->qualifier = dup_member(j, "qualifier");
+	t->function = dup_member(j, "function");
+	t->instance = dup_member(j, "instance");
+	t->cold = dup_member(j, "cold");
+	t->ca = dup_member(j, "ca");
+	t->expect_status = (int)json_get_int(expect, "status", 0);
+	t->expect_body = dup_member(expect, "body_contains");
+	if (!t->method)
+		return refuse(why, "a target without method");
+	if (!is_place(t->instance) || !is_place(t->cold))
+		return refuse(why, "instance and cold must be a JSON pointer or header:NAME");
+	if (parse_url(t, why) != 0)
+		return -EINVAL;
+	return parse_headers(t, json_get(j, "headers"), why);
+}
+
+static int parse_targets(struct shard *sh, const struct json *targets, char why[SHARD_WHY_SIZE])
+{
+	struct workload *w = &sh->workload;
+	size_t count = json_len(targets);
+
+	if (count < 1 || count > VARIANT_COUNT)
+		return refuse(why, "%zu targets; expected one or two", count);
+	for (size_t i = 0; i < count; i++) {
+		int rc = parse_target(&sh->targets[i], json_elem(targets, i), why);
+
+		if (rc != 0)
+			return rc;
+		w->variants[w->variant_count++] = sh->targets[i].variant;
+	}
+	if (count == 2 && w->variants[0] == w->variants[1])
+		return refuse(why, "both targets are the same variant");
+	return 0;
+}
+
+/* ---- workload, payloads, limits ---- */
+
+static int parse_workload(struct shard *sh, const struct json *j, char why[SHARD_WHY_SIZE])
+{
+	struct workload *w = &sh->workload;
+	const char *executor = json_get_str(j, "executor"), *arrival = json_get_str(j, "arrival");
+	const char *seed = json_get_str(j, "seed");
+
+	if (executor_parse(executor, &w->executor) != 0)
+		return refuse(why,
+			      "executor \"%s\" is not known here; expected constant-arrival-rate, "
+			      "shared-iterations or constant-vus",
+			      executor ? executor : "");
+	w->arrival = ARRIVAL_BURST;
+	if (arrival && arrival_parse(arrival, &w->arrival) != 0)
+		return refuse(why,
+			      "arrival \"%s\" is not known; expected burst, uniform or poisson",
+			      arrival);
+	if (seed && unit_parse_u64(seed, &w->seed) != 0)
+		return refuse(why, "seed is not a whole number below 2^64 in a string");
+	w->rate_per_s = json_get_real(j, "rate_per_s", 0);
+	w->vus = (uint32_t)MIN_OF(MAX_OF(json_get_int(j, "vus", 0), 0), 100000);
+	w->iterations = (uint64_t)MAX_OF(json_get_int(j, "iterations", 0), 0);
+	w->spread = (uint32_t)MIN_OF(MAX_OF(json_get_int(j, "spread", 0), 0), SPREAD_MAX + 1);
+	w->warmup_ms = json_get_int(j, "warmup_ms", 0);
+	w->duration_ms = json_get_int(j, "duration_ms", 0);
+	w->block_ms = json_get_int(j, "block_ms", BLOCK_MS_DEFAULT);
+	w->shard_index = (uint32_t)sh->index;
+	return 0;
+}
+
+static int parse_payload(struct shard_payload *p, const struct json *j, char why[SHARD_WHY_SIZE])
+{
+	const char *text = json_get_str(j, "base64");
+	struct buf bytes = BUF_INIT(EVENT_LINE_MAX_BYTES);
+
+	if (!text)
+		return refuse(why,
+			      "a payload without base64; payloads by sha256 are not known here");
+	if (digest_base64_decode(text, strlen(text), &bytes) != 0) {
+		buf_release(&bytes);
+		return refuse(why, "a payload that is not base64");
+	}
+	p->len_bytes = bytes.len_bytes;
+	p->bytes = buf_steal(&bytes);
+	digest_sha256_hex(p->bytes, p->len_bytes, p->sha256_hex);
+	return 0;
+}
+
+static int parse_payloads(struct shard *sh, const struct json *list, char why[SHARD_WHY_SIZE])
+{
+	struct workload *w = &sh->workload;
+	size_t count = json_len(list);
+
+	if (count > PAYLOADS_MAX)
+		return refuse(why, "%zu payloads; at most %d", count, PAYLOADS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		const struct json *j = json_elem(list, i);
+		int rc = parse_payload(&sh->payloads[i], j, why);
+
+		if (rc != 0)
+			return rc;
+		sh->payload_count++;
+		w->weights[i] = json_get_real(j, "weight", 1);
+		if (!(w->weights[i] > 0 && w->weights[i] < 1e9))
+			return refuse(why, "a payload weight that is not above 0");
+	}
+	if (count == 0) {
+		sh->payloads[0].bytes = x_strdup("");
+		digest_sha256_hex("", 0, sh->payloads[0].sha256_hex);
+		sh->payload_count = 1;
+	}
+	w->payload_count = count;
+	return 0;
+}
+
+static int parse_limits(struct shard *sh, const struct json *j, char why[SHARD_WHY_SIZE])
+{
+	int64_t in_flight = json_get_int(j, "in_flight", IN_FLIGHT_DEFAULT);
+	int64_t requests = json_get_int(j, "requests", 0);
+	int64_t body_bytes = json_get_int(j, "body_bytes", BODY_BYTES_DEFAULT);
+
+	sh->timeout_ms = json_get_int(j, "timeout_ms", TIMEOUT_MS_DEFAULT);
+	sh->abort_error_ratio = json_get_real(j, "abort_error_ratio", 0);
+	if (in_flight < 1 || in_flight > 65536)
+		return refuse(why, "limits.in_flight %lld; expected 1 to 65536",
+			      (long long)in_flight);
+	if (requests < 0 || body_bytes < 0 || body_bytes > BODY_BYTES_MAX)
+		return refuse(why, "limits.requests or limits.body_bytes is out of range");
+	if (sh->timeout_ms < 1 || sh->timeout_ms > TIMEOUT_MS_MAX + 60000)
+		return refuse(why, "limits.timeout_ms %lld; expected 1 to 960000",
+			      (long long)sh->timeout_ms);
+	if (!(sh->abort_error_ratio >= 0 && sh->abort_error_ratio <= 1))
+		return refuse(why, "limits.abort_error_ratio; expected 0 to 1");
+	sh->in_flight = (uint32_t)in_flight;
+	sh->body_max_bytes = (size_t)body_bytes;
+	sh->workload.requests_max = (uint64_t)requests;
+	return 0;
+}
+
+struct shard *shard_new(const struct event *ev)
+{
+	struct shard *sh = x_calloc(1, sizeof(*sh));
+	const struct json *where = json_get(ev->data, "shard");
+
+	sh->id = x_strdup(ev->id);
+	sh->subject = x_strdup(ev->subject ? ev->subject : "");
+	sh->run = dup_member(ev->data, "run");
+	sh->account = dup_member(ev->data, "account");
+	sh->index = json_get_int(where, "index", 0);
+	sh->of = json_get_int(where, "of", 1);
+	return sh;
+}
+
+int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SIZE])
+{
+	const char *deadline = json_get_str(data, "deadline");
+	struct subject subject;
+	int rc;
+
+	if (!sh->run || !name_is_valid(sh->run) || subject_parse(sh->subject, &subject) != 0)
+		return refuse(why,
+			      "the shard names no run, or its subject is not account/function");
+	if (!sh->account || strcmp(subject.account, sh->account) != 0)
+		return refuse(why, "the shard's account is not the one of its subject");
+	if (deadline && wall_parse_rfc3339(deadline, &sh->deadline) != 0)
+		return refuse(why, "deadline is not a time");
+	sh->has_deadline = deadline != NULL;
+	rc = parse_targets(sh, json_get(data, "targets"), why);
+	if (rc == 0)
+		rc = parse_workload(sh, json_get(data, "workload"), why);
+	if (rc == 0)
+		rc = parse_payloads(sh, json_get(data, "payloads"), why);
+	if (rc == 0)
+		rc = parse_limits(sh, json_get(data, "limits"), why);
+	return rc;
+}
+
+static void release_target(struct shard_target *t)
+{
+	char *all[] = {t->method,   t->url,    t->host,	     t->authority, t->path,
+		       t->query,    t->region, t->qualifier, t->function,  t->expect_body,
+		       t->instance, t->cold,   t->ca};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		free(all[i]);
+	for (size_t i = 0; i < t->header_count; i++) {
+		free(t->headers[i].name);
+		free(t->headers[i].credential);
+	}
+}
+
+void shard_free(struct shard *sh)
+{
+	if (!sh)
+		return;
+	for (size_t i = 0; i < VARIANT_COUNT; i++)
+		release_target(&sh->targets[i]);
+	for (size_t i = 0; i < PAYLOADS_MAX; i++)
+		free(sh->payloads[i].bytes);
+	free(sh->id);
+	free(sh->subject);
+	free(sh->run);
+	free(sh->account);
+	free(sh);
+}
+
+const struct shard_target *shard_target(const struct shard *sh, enum variant v)
+{
+	for (size_t i = 0; i < sh->workload.variant_count; i++)
+		if (sh->targets[i].variant == v)
+			return &sh->targets[i];
+	return NULL;
+}

@@ -1,0 +1,84 @@
+/*
+ * shard.h - one planned shard, read out of its event and checked: what to call, when, how hard.
+ *
+ *	struct shard *sh = shard_new(ev);
+ *	if (shard_parse(sh, ev->data, why) == 0) ...
+ *	shard_free(sh);
+ *
+ * Names of credentials stand in headers, never values. Everything is copied.
+ */
+#ifndef PLIMSOLL_LOADER_SHARD_H
+#define PLIMSOLL_LOADER_SHARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/clock.h"
+#include "common/digest/digest.h"
+#include "common/event/event.h"
+
+#include "cmd/loader/schedule.h"
+
+#define SHARD_WHY_SIZE 300
+#define SHARD_HEADERS_MAX 16
+#define TIMEOUT_MS_DEFAULT 30000
+#define TIMEOUT_MS_MAX 900000
+#define BODY_BYTES_DEFAULT (1024u * 1024u)
+#define BODY_BYTES_MAX (8u * 1024u * 1024u)
+#define IN_FLIGHT_DEFAULT 32
+
+struct shard_header {
+	char *name;
+	char *credential; /* the name of a systemd credential; its value is sent */
+};
+
+struct shard_target {
+	enum variant variant;
+	char *method; /* "lambda-invoke", "http" */
+	char *url;
+	char *host, *authority; /* without brackets; host[:port] as written */
+	char *path, *query;	/* query may be NULL */
+	uint16_t port;
+	bool is_tls;
+	char *region, *qualifier, *function;
+	struct shard_header headers[SHARD_HEADERS_MAX];
+	size_t header_count;
+	int expect_status; /* 0 = not given */
+	char *expect_body; /* NULL = not given */
+	char *instance;	   /* JSON pointer or header:NAME; NULL = not known */
+	char *cold;
+	char *ca;
+};
+
+struct shard_payload {
+	char *bytes;
+	size_t len_bytes;
+	char sha256_hex[SHA256_HEX_SIZE];
+};
+
+struct shard {
+	char *id, *subject, *run, *account;
+	int64_t index, of;
+	bool has_deadline;
+	struct wall deadline;
+	struct shard_target targets[VARIANT_COUNT]; /* in workload.variants' order */
+	struct workload workload;
+	struct shard_payload
+		payloads[PAYLOADS_MAX]; /* payload_count is the workload's, at least 1 */
+	size_t payload_count;
+	uint32_t in_flight; /* all variants together */
+	int64_t timeout_ms;
+	size_t body_max_bytes;
+	double abort_error_ratio; /* 0 = never */
+};
+
+/* Id, run, index and so on: enough to report an error on. Never NULL; the caller frees it. */
+struct shard *shard_new(const struct event *ev);
+/* -EINVAL with why for what cannot be run as it stands. */
+MUST_CHECK int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SIZE]);
+void shard_free(struct shard *sh);
+/* The target of a variant, or NULL. */
+const struct shard_target *shard_target(const struct shard *sh, enum variant v);
+
+#endif

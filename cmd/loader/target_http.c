@@ -1,0 +1,57 @@
+/*
+ * target_http.c - a plain HTTP endpoint: GET, or POST when there is a payload.
+ *
+ * The header Plimsoll-Run tells the function that it is a test. Redirects are answers, not
+ * followed: a measurement of two hops would be neither's.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/loader/target.h"
+
+static int prepare(const struct target_request *rq, struct target_scratch *s, struct buf *out,
+		   char why[SHARD_WHY_SIZE])
+{
+	const struct shard_target *t = rq->target;
+	bool has_body = rq->payload->len_bytes > 0;
+
+	(void)s;
+	buf_addf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", has_body ? "POST" : "GET", t->path,
+		 t->query ? "?" : "", t->query ? t->query : "", t->authority);
+	buf_addf(out, "User-Agent: plimsoll/%s\r\nAccept: */*\r\nPlimsoll-Run: %s\r\n",
+		 PLIMSOLL_VERSION, rq->shard->run);
+	if (has_body)
+		buf_addf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+			 rq->payload->len_bytes);
+	target_add_headers(rq, out);
+	buf_adds(out, "\r\n");
+	buf_add(out, rq->payload->bytes, rq->payload->len_bytes);
+	if (!buf_is_over(out))
+		return 0;
+	snprintf(why, SHARD_WHY_SIZE, "the request is too long");
+	return -E2BIG;
+}
+
+static void classify(const struct shard_target *t, const struct http1_response *r,
+		     struct target_scratch *s, struct answer *a)
+{
+	bool is_expected = t->expect_status ? r->status == t->expect_status
+					    : r->status >= 200 && r->status < 300;
+
+	(void)s;
+	a->request_id = http1_header(r, "x-amzn-requestid", &a->id_bytes);
+	if (!a->request_id)
+		a->request_id = http1_header(r, "x-request-id", &a->id_bytes);
+	if (is_expected)
+		a->outcome = OUT_OK;
+	else
+		answer_reasonf(a, r->status == 429 ? OUT_THROTTLED : OUT_HTTP_ERROR, "HTTP_%d",
+			       r->status);
+	a->is_account_throttle = a->outcome == OUT_THROTTLED;
+}
+
+const struct target_kind target_http = {
+	.method = "http",
+	.prepare = prepare,
+	.classify = classify,
+};
