@@ -13,6 +13,18 @@
  *	call.due = due; call.request = (struct iovec){bytes, len};
  *	engine_submit(p, &call);		// done(call) comes later, exactly once
  *
+ * Who goes next: a call that is due takes the idle connection used last; else it waits, first come
+ * first served, and a connection is opened for it while fewer than in_flight exist. Whichever
+ * becomes free first takes it. The timeout counts from due: a call still waiting then was never
+ * sent; one that was sent loses its connection.
+ *
+ * Clocks: sent is read just before the first send(2); done right after the last byte was parsed,
+ * once per event, never taken from the loop's cached time. What the loop does between readiness
+ * and reading an answer (its delay, a quality figure) is part of done.
+ *
+ * done() never runs inside engine_submit. It may submit calls and may abort a pool; it must not
+ * free one. The process must ignore SIGPIPE (OpenSSL writes without MSG_NOSIGNAL).
+ *
  * DIAGNOSTICS
  *	Every submitted call ends in exactly one done(): with an answer (end == ENGINE_ANSWERED) or
  *	with what stopped it. engine_pool_new fails with -errno and a reason (address not allowed,
@@ -37,7 +49,7 @@ enum engine_end {
 	ENGINE_TIMEOUT,	 /* sent, but no whole answer in time */
 	ENGINE_CONNECT, /* connecting failed, or the connection broke before the answer was whole */
 	ENGINE_TLS,	/* handshake or verification failed */
-	ENGINE_DNS,
+	ENGINE_DNS,	/* for the callers: the engine resolves in engine_pool_new only */
 	ENGINE_BAD_ANSWER, /* not HTTP, or past a bound */
 	ENGINE_ABORTED,	   /* in flight at engine_pool_abort */
 	ENGINE_NOT_SENT,   /* no connection became free before the timeout, or aborted unsent */
@@ -48,7 +60,7 @@ struct engine_call {
 	struct iovec request; /* head and body, borrowed until done */
 	bool is_head;	      /* a HEAD request */
 	/* results */
-	struct mono sent; /* first byte handed to the kernel; zero when never sent */
+	struct mono sent; /* just before the first byte went to the kernel; zero when never sent */
 	struct mono done;
 	enum engine_end end;
 	const char *why; /* static text when end != ENGINE_ANSWERED */
@@ -85,16 +97,19 @@ void engine_free(struct engine *e); /* pools must be freed first */
 MUST_CHECK int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 			       const struct engine_limits *limits, engine_done_fn *done, void *ctx,
 			       struct engine_pool **out, char why[ENGINE_WHY_SIZE]);
-/* Opens connections ahead, gently: count of them, one every gap_ns. ready() when all are open or
- * failed. */
+/* Opens connections ahead, gently: count of them (at most in_flight), one every gap_ns. ready()
+ * when all are open or failed, never at once. One such at a time. */
 void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
 			 void (*ready)(struct engine_pool *p, uint32_t open, uint32_t failed,
 				       void *ctx));
+/* The call is borrowed until its done(); the caller sets due, request and is_head before. */
 void engine_submit(struct engine_pool *p, struct engine_call *call);
-/* Ends all calls now: in flight ABORTED, waiting NOT_SENT. done() runs for each before it returns.
- */
+/* Ends all calls now: in flight ABORTED, waiting NOT_SENT. done() runs for each before it returns;
+ * a call submitted meanwhile ends NOT_SENT in the loop's next turn. why is static text. The pool
+ * can be used afterwards. */
 void engine_pool_abort(struct engine_pool *p, const char *why);
-void engine_pool_free(struct engine_pool *p); /* aborts first */
+/* Aborts first. A done() that submits to this pool meanwhile is a bug. NULL is fine. */
+void engine_pool_free(struct engine_pool *p);
 
 struct engine_pool_stats {
 	uint32_t in_flight, waiting, open;

@@ -1,0 +1,407 @@
+#include "common/engine/engine_parts.h"
+
+#include <errno.h>
+
+/* An idle connection that rested longer is looked at before it carries a call (one recv(2)). In a
+ * busy pool epoll has told of its end in the turn before. */
+#define TRUSTED_IDLE_NS (NS_PER_MS / 2)
+
+/* ---- lists ---- */
+
+static void call_list_remove(struct call_list *l, struct engine_call *call)
+{
+	if (call->prev)
+		call->prev->next = call->next;
+	else
+		l->first = call->next;
+	if (call->next)
+		call->next->prev = call->prev;
+	else
+		l->last = call->prev;
+	l->count--;
+}
+
+/* By due, equal ones in order of arrival: nearly always at the end. */
+static void call_list_insert(struct call_list *l, struct engine_call *call)
+{
+	struct engine_call *before = l->last;
+
+	while (before && mono_is_before(call->due, before->due))
+		before = before->prev;
+	call->prev = before;
+	call->next = before ? before->next : l->first;
+	if (call->next)
+		call->next->prev = call;
+	else
+		l->last = call;
+	if (before)
+		before->next = call;
+	else
+		l->first = call;
+	l->count++;
+}
+
+static void conn_list_prepend(struct conn_list *l, struct engine_conn *c)
+{
+	c->prev = NULL;
+	c->next = l->first;
+	if (l->first)
+		l->first->prev = c;
+	else
+		l->last = c;
+	l->first = c;
+	l->count++;
+}
+
+void conn_list_append(struct conn_list *l, struct engine_conn *c)
+{
+	c->next = NULL;
+	c->prev = l->last;
+	if (l->last)
+		l->last->next = c;
+	else
+		l->first = c;
+	l->last = c;
+	l->count++;
+}
+
+void conn_list_remove(struct conn_list *l, struct engine_conn *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		l->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		l->last = c->prev;
+	l->count--;
+}
+
+/* ---- calls that end without an answer ---- */
+
+/* done() is called in the loop's next turn: never from within engine_submit. */
+static void end_call(struct engine_pool *p, struct engine_call *call, enum engine_end end,
+		     const char *why)
+{
+	call->done = mono_now();
+	call->end = end;
+	call->why = why;
+	call->response = NULL;
+	call->conn = NULL;
+	call->next = NULL;
+	call->prev = p->ended.last;
+	if (p->ended.last)
+		p->ended.last->next = call;
+	else
+		p->ended.first = call;
+	p->ended.last = call;
+	p->ended.count++;
+	if (!loop_timer_is_set(&p->ended_timer))
+		loop_timer_set(p->engine->loop, &p->ended_timer, call->done);
+}
+
+static void tell(struct engine_pool *p, struct engine_call *call)
+{
+	p->done_depth++;
+	p->done(p, call, p->ctx);
+	p->done_depth--;
+}
+
+/* Those that are there now; what their done() adds waits for the next turn. */
+static void tell_ended(struct engine_pool *p)
+{
+	struct engine_call *call = p->ended.first, *next;
+
+	p->ended = (struct call_list){0};
+	loop_timer_clear(p->engine->loop, &p->ended_timer);
+	for (; call; call = next) {
+		next = call->next;
+		tell(p, call);
+	}
+}
+
+void pool_on_ended(struct loop *l, struct loop_timer *t)
+{
+	(void)l;
+	tell_ended(CONTAINER_OF(t, struct engine_pool, ended_timer));
+}
+
+static void end_waiting(struct engine_pool *p, struct engine_call *call, const struct trouble *t)
+{
+	call_list_remove(&p->waiting, call);
+	end_call(p, call, t->end, t->why);
+}
+
+static struct engine_call *take_call(struct engine_conn *c)
+{
+	struct engine_call *call = c->call;
+
+	call_list_remove(&c->pool->in_flight, call);
+	call->conn = NULL;
+	c->call = NULL;
+	return call;
+}
+
+static void drop(struct engine_conn *c, enum engine_end end, const char *why)
+{
+	struct engine_pool *p = c->pool;
+	struct engine_call *call = take_call(c);
+
+	conn_close(c);
+	end_call(p, call, end, why);
+}
+
+/* ---- deadlines ---- */
+
+static struct mono call_deadline(const struct engine_pool *p, const struct engine_call *call)
+{
+	return mono_add_ns(call->due, p->limits.timeout_ms * NS_PER_MS);
+}
+
+struct mono pool_open_deadline(const struct engine_pool *p, const struct engine_conn *c)
+{
+	return mono_add_ns(c->since, p->limits.connect_timeout_ms * NS_PER_MS);
+}
+
+/* The timer is only ever moved forward here; it is set anew when it runs. So a call that ends in
+ * time costs no timer at all. */
+void pool_watch_deadline(struct engine_pool *p, struct mono at)
+{
+	if (!loop_timer_is_set(&p->deadline) || mono_is_before(at, p->deadline.at))
+		loop_timer_set(p->engine->loop, &p->deadline, at);
+}
+
+static void watch_deadlines(struct engine_pool *p)
+{
+	if (p->waiting.first)
+		pool_watch_deadline(p, call_deadline(p, p->waiting.first));
+	if (p->in_flight.first)
+		pool_watch_deadline(p, call_deadline(p, p->in_flight.first));
+	if (p->opening.first)
+		pool_watch_deadline(p, pool_open_deadline(p, p->opening.first));
+}
+
+/* A call that waits for a connection in the making has met a connect problem; others found no
+ * free slot. */
+static struct trouble why_still_waiting(const struct engine_pool *p)
+{
+	if (!p->opening.first)
+		return (struct trouble){ENGINE_NOT_SENT,
+					"no connection became free before the timeout"};
+	if (p->opening.first->state == CONN_HANDSHAKE)
+		return (struct trouble){ENGINE_TLS, "the handshake did not finish in time"};
+	return (struct trouble){ENGINE_CONNECT, "no connection was made in time"};
+}
+
+static bool is_late(const struct engine_pool *p, const struct engine_call *call, struct mono now)
+{
+	return !mono_is_before(now, call_deadline(p, call));
+}
+
+static void expire_calls(struct engine_pool *p, struct mono now)
+{
+	while (p->waiting.first && is_late(p, p->waiting.first, now)) {
+		struct trouble t = why_still_waiting(p);
+
+		end_waiting(p, p->waiting.first, &t);
+	}
+	while (p->in_flight.first && is_late(p, p->in_flight.first, now))
+		drop(p->in_flight.first->conn, ENGINE_TIMEOUT, "no whole answer in time");
+}
+
+/* ---- who goes next ---- */
+
+static void settle_ramp(struct engine_pool *p, struct engine_conn *c, bool is_open)
+{
+	if (!c->is_ahead)
+		return;
+	c->is_ahead = false;
+	p->ramp.pending--;
+	if (is_open)
+		p->ramp.open++;
+	else
+		p->ramp.failed++;
+	if (!p->ramp.left && !p->ramp.pending)
+		loop_timer_set(p->engine->loop, &p->ramp.timer, mono_now());
+}
+
+/* The head of the queue goes with a failed attempt, unless attempts are left for all. */
+void pool_connect_failed(struct engine_pool *p, const struct trouble *t)
+{
+	p->connect_failures++;
+	if (p->waiting.count > p->opening.count)
+		end_waiting(p, p->waiting.first, t);
+}
+
+static void open_for_waiting(struct engine_pool *p)
+{
+	while (p->waiting.count > p->opening.count && p->conn_count < p->limits.in_flight) {
+		struct mono now = mono_now();
+		struct trouble t;
+
+		if (conn_open(p, false, now, &t))
+			pool_watch_deadline(p, pool_open_deadline(p, p->opening.last));
+		else
+			pool_connect_failed(p, &t);
+	}
+}
+
+/* The first that waits goes out on this connection, which is in no list. */
+static void start(struct engine_pool *p, struct engine_conn *c, struct mono now)
+{
+	struct engine_call *call = p->waiting.first;
+	struct trouble t;
+
+	if (conn_start(c, call, now, &t)) {
+		call_list_remove(&p->waiting, call);
+		call_list_insert(&p->in_flight, call);
+		return;
+	}
+	if (call->sent.ns)
+		end_waiting(p, call, &t);
+	conn_close(c);
+}
+
+static void serve(struct engine_pool *p)
+{
+	while (p->waiting.first && p->idle.first) {
+		struct engine_conn *c = p->idle.first;
+		struct mono now = mono_now();
+
+		if (is_late(p, p->waiting.first, now)) {
+			end_waiting(p, p->waiting.first,
+				    &(struct trouble){ENGINE_NOT_SENT, "it was due too long ago"});
+			continue;
+		}
+		conn_list_remove(&p->idle, c);
+		if (mono_diff_ns(now, c->since) > TRUSTED_IDLE_NS) {
+			if (!conn_is_fit(c)) {
+				conn_close(c);
+				continue;
+			}
+			now = mono_now();
+		}
+		start(p, c, now);
+	}
+	if (p->waiting.first)
+		open_for_waiting(p);
+}
+
+static void rest(struct engine_conn *c, struct mono now)
+{
+	c->state = CONN_IDLE;
+	c->since = now;
+	conn_list_prepend(&c->pool->idle, c);
+}
+
+void pool_on_deadline(struct loop *l, struct loop_timer *t)
+{
+	struct engine_pool *p = CONTAINER_OF(t, struct engine_pool, deadline);
+	struct mono now = mono_now();
+
+	(void)l;
+	expire_calls(p, now);
+	while (p->opening.first && !mono_is_before(now, pool_open_deadline(p, p->opening.first))) {
+		struct engine_conn *c = p->opening.first;
+		struct trouble trouble = why_still_waiting(p);
+
+		if (c->state == CONN_CONNECTING)
+			address_set_down(c->address, now);
+		conn_list_remove(&p->opening, c);
+		settle_ramp(p, c, false);
+		conn_close(c);
+		pool_connect_failed(p, &trouble);
+	}
+	serve(p);
+	watch_deadlines(p);
+}
+
+/* ---- what connections tell ---- */
+
+void pool_opened(struct engine_conn *c)
+{
+	struct engine_pool *p = c->pool;
+
+	conn_list_remove(&p->opening, c);
+	settle_ramp(p, c, true);
+	rest(c, mono_now());
+	serve(p);
+}
+
+void pool_open_failed(struct engine_conn *c, const struct trouble *t)
+{
+	struct engine_pool *p = c->pool;
+
+	conn_list_remove(&p->opening, c);
+	settle_ramp(p, c, false);
+	conn_close(c);
+	pool_connect_failed(p, t);
+	serve(p);
+}
+
+void pool_idle_ended(struct engine_conn *c)
+{
+	conn_list_remove(&c->pool->idle, c);
+	conn_close(c);
+}
+
+void pool_call_failed(struct engine_conn *c, const struct trouble *t)
+{
+	struct engine_pool *p = c->pool;
+
+	drop(c, t->end, t->why);
+	serve(p);
+}
+
+/* Who waits goes out first; then the caller learns of the answer. */
+void pool_answered(struct engine_conn *c, bool is_reusable)
+{
+	struct engine_pool *p = c->pool;
+	struct answer *answer = c->answer;
+	struct engine_call *call = take_call(c);
+
+	call->done = mono_now();
+	call->end = ENGINE_ANSWERED;
+	call->response = &answer->response;
+	c->answer = NULL;
+	if (is_reusable)
+		rest(c, call->done);
+	else
+		conn_close(c);
+	if (p->waiting.first)
+		serve(p);
+	tell(p, call);
+	answer->next = p->engine->unused;
+	p->engine->unused = answer;
+}
+
+/* ---- the interface ---- */
+
+void engine_submit(struct engine_pool *p, struct engine_call *call)
+{
+	call->sent = call->done = (struct mono){0};
+	call->why = NULL;
+	call->response = NULL;
+	call->conn = NULL;
+	if (p->is_aborting) {
+		end_call(p, call, ENGINE_NOT_SENT, "the pool is being ended");
+		return;
+	}
+	call_list_insert(&p->waiting, call);
+	pool_watch_deadline(p, call_deadline(p, call));
+	serve(p);
+}
+
+void engine_pool_abort(struct engine_pool *p, const char *why)
+{
+	const bool was_aborting = p->is_aborting;
+
+	p->is_aborting = true;
+	while (p->in_flight.first)
+		drop(p->in_flight.first->conn, ENGINE_ABORTED, why);
+	while (p->waiting.first)
+		end_waiting(p, p->waiting.first, &(struct trouble){ENGINE_NOT_SENT, why});
+	tell_ended(p);
+	p->is_aborting = was_aborting;
+}

@@ -1,0 +1,63 @@
+/*
+ * tls.h - TLS 1.2 and 1.3 over a non-blocking socket, verified, resumed within a pool (rank 3).
+ *
+ * Verification is always on: the chain against the system's or one CA file, the name or address
+ * against the certificate. With read_ahead one recv(2) takes all that has arrived.
+ *
+ *	struct tls_peer peer;
+ *	rc = tls_peer_init(&peer, &contexts, "api.example.com", NULL, why);
+ *	struct tls *t = tls_open(&peer, fd);
+ *	while ((rc = tls_handshake(t)) == -EAGAIN) wait for tls_wants_write(t) ? write : read;
+ *
+ * DIAGNOSTICS
+ *	-EAGAIN: wait. -EPROTO: TLS itself failed; -EPIPE: the connection ended without a
+ *	close_notify; other -errno: of the socket. tls_why() says it in static text. After any of
+ *	them but -EAGAIN only tls_close may follow.
+ */
+#ifndef PLIMSOLL_ENGINE_TLS_H
+#define PLIMSOLL_ENGINE_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/base/bug.h"
+
+#define TLS_WHY_SIZE 200
+
+struct tls;
+struct tls_context; /* a loaded CA store, shared by all peers that name the same file */
+
+struct tls_peer {
+	struct tls_context **all;
+	struct tls_context *context;
+	char *name;
+	bool is_literal;
+	void *session; /* the newest ticket, for the next connection; SSL_SESSION */
+};
+
+/*
+ * name is what the certificate must carry, and the SNI unless it is an address. *all heads the
+ * list of contexts in use (NULL at first); it must outlive the peer. -EINVAL: the CA file cannot
+ * be used.
+ */
+MUST_CHECK int tls_peer_init(struct tls_peer *p, struct tls_context **all, const char *name,
+			     const char *ca_file, char why[TLS_WHY_SIZE]);
+void tls_peer_release(struct tls_peer *p); /* after all its connections */
+
+/* The descriptor stays the caller's. NULL when OpenSSL has no memory. */
+struct tls *tls_open(struct tls_peer *p, int fd);
+/* With a close_notify when the connection is still whole; then frees. NULL is fine. */
+void tls_close(struct tls *t);
+
+MUST_CHECK int tls_handshake(struct tls *t); /* 0 done */
+/* Bytes; 0 = the peer said close_notify. */
+MUST_CHECK ssize_t tls_read(struct tls *t, void *out, size_t size_bytes);
+MUST_CHECK ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes);
+/* Bytes wait inside OpenSSL that epoll will not report. */
+bool tls_has_pending(const struct tls *t);
+/* After -EAGAIN: is it the socket's write side that must become ready. */
+bool tls_wants_write(const struct tls *t);
+const char *tls_why(const struct tls *t);
+
+#endif
