@@ -22,7 +22,9 @@
 	X(hist, "look", "reads, merges and prints HdrHistogram logs")                              \
 	X(pause, "on call", "stops all load within a second")                                      \
 	X(resume, "on call", "lets load start again")                                              \
-	X(accept, "on call", "this slowdown is meant: a new baseline")
+	X(accept, "on call", "this slowdown is meant: a new baseline")                             \
+	X(credential, "plumbing", "an account's credentials as credential_process JSON")           \
+	X(sign, "plumbing", "shows how a raw HTTP request on stdin is signed")
 
 struct command {
 	const char *name, *group, *help;

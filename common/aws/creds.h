@@ -21,6 +21,7 @@
 #define PLIMSOLL_AWS_CREDS_H
 
 #include "common/aws/error.h"
+#include "common/aws/limiter.h"
 #include "common/aws/sigv4.h"
 #include "common/base/clock.h"
 #include "common/http/http.h"
@@ -58,6 +59,9 @@ struct aws_chain_options { /* strings are copied; http is borrowed for the chain
 	const char *session_name; /* the run id; NULL = "plimsoll" */
 	const char *policy;	  /* inline session policy (JSON); NULL = none */
 	int64_t duration_s;	  /* of assumed sessions; 0 = 3600 */
+	struct limiter *limiter;  /* calls to STS wait for it; borrowed; NULL = none */
+	bool (*is_stopped)(void *ctx); /* ends such a wait; may be NULL */
+	void *stop_ctx;
 };
 
 struct aws_chain;
