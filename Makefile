@@ -69,6 +69,11 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS) -lcmocka
 
+# Programs that only the tests need, from one file each.
+TEST_PROGRAMS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
+$(B)/tests/%: $(B)/tests/helpers/%.o $(ARCHIVES)
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+
 deps: ## install the distribution packages and build/venv that are missing
 	@tests/helpers/deps.sh
 
@@ -86,7 +91,7 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
-check-integration: all ## integration tests against real servers (T=path or -k words for a part)
+check-integration: all $(TEST_PROGRAMS) ## integration tests against real servers (T=path or -k words for a part)
 	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
 
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
