@@ -97,13 +97,22 @@ check-integration: all $(TEST_PROGRAMS) ## integration tests against real server
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
 
+docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the tables
+	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
+
+install: all ## programs and pages into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll
+	install -m 755 $(BUILT_PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/plimsoll.schema.json $(DESTDIR)$(PREFIX)/share/plimsoll
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint clean help
+.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint docs install clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
