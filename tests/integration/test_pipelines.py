@@ -1,0 +1,81 @@
+"""Stages swapped for something else: a loader in a few lines of shell, one made of k6, a source in three lines."""
+import copy
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from helpers.programs import ROOT, clean_env, dying_with_us, example, lines, pl
+from helpers.servers import Nginx
+
+FROM = "2026-11-22T15:00:00.000Z"
+
+
+def planned(urls, samples=20):
+    """run.planned and shard.planned for HTTP targets: {variant: url}."""
+    run, shard = copy.deepcopy(example("run.planned")), copy.deepcopy(example("shard.planned"))
+    run["data"]["variants"] = [v for v in run["data"]["variants"] if v["name"] in urls]
+    run["data"]["compare"] = "interleaved" if len(urls) == 2 else "none"
+    targets = {t["variant"]: t for t in shard["data"]["targets"]}
+    shard["data"]["targets"] = [
+        {"variant": v, "method": "http", "url": url, "headers": {}, "expect": targets[v]["expect"]} for v, url in urls.items()]
+    shard["data"]["workload"].update(rate_per_s=samples / 2, duration_ms=4000, warmup_ms=1000, spread=0)
+    shard["data"].pop("payloads")
+    return [run, shard]
+
+
+def swapped(command, events, env=None):
+    p = subprocess.run(dying_with_us([os.path.join(ROOT, "pipelines", command)]), input=lines(events), capture_output=True,
+                       env=clean_env(env), timeout=120)
+    assert p.returncode == 0, p.stderr.decode()
+    return [json.loads(line) for line in p.stdout.splitlines()]
+
+
+def test_shell_loader_as_it_stands(nginx):
+    url = nginx().url + "/ok"
+    run, shard = planned({"new": url})
+    events = swapped("shell-loader.sh", [run, shard])
+    assert events[0] == run and len(events) == 2
+    assert events[1]["type"] == "plimsoll.shard.finished.v1"
+    assert len(events[1]["data"]["series"][0]["samples_ms"]) == 20
+    r = pl("collector", input=events)
+    assert r.code == 0, r
+    finished = r.of("run.finished")[0]["data"]
+    assert (finished["outcome"], finished["reason"]) == ("suspect", "no-self-check"), r
+    assert finished["verdict"] in ("cannot-tell", "not-compared")
+
+
+K6 = os.environ.get("K6") or shutil.which("k6") or shutil.which("k6", path=os.path.expanduser("~/go/bin"))
+
+
+@pytest.mark.skipif(not K6, reason="k6 is not on the PATH (go install go.k6.io/k6@latest)")
+def test_loader_swapped_for_k6(nginx):
+    server = nginx(locations=Nginx.DEFAULT + "location = /slow { limit_rate 20k; root html; }")
+    with open(os.path.join(server.folder, "html", "slow"), "wb") as f:
+        f.write(b"x" * 22000)
+    events = swapped("k6-loader.sh", planned({"old": server.url + "/ok", "new": server.url + "/slow"}, samples=200), env={"K6": K6})
+    shard = events[1]["data"]
+    assert shard["outcome"] == "complete", shard
+    assert {s["variant"]: len(s["samples_ms"]) >= 200 for s in shard["series"]} == {"old": True, "new": True}
+    finished = pl("collector", input=events).of("run.finished")[0]["data"]
+    assert (finished["outcome"], finished["reason"]) == ("suspect", "no-self-check")
+    metric = next(m for m in finished["metrics"] if m["name"] == "response_p50")
+    assert metric["diff_abs"] > 0
+
+
+SONAR = """
+    location /api/measures/component {
+        if ($http_authorization != "Basic c2VjcmV0Og==") { return 401; }
+        default_type application/json;
+        return 200 '{"component":{"key":"$arg_component","measures":[{"metric":"coverage","value":"81.5"},{"metric":"code_smells","value":"3"}]}}';
+    }
+"""
+
+
+def test_shell_source_as_it_stands(nginx, tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    measurements = swapped("sonarqube-source.sh", example("run.planned"),
+                           {"SONAR": nginx(locations=SONAR).url, "SONAR_TOKEN": str(tmp_path / "token")})
+    assert measurements == [{"name": "coverage", "value": 81.5, "unit": "1"}, {"name": "code_smells", "value": 3, "unit": "1"}]
