@@ -97,6 +97,14 @@ check-integration: all $(TEST_PROGRAMS) ## integration tests against real server
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
 
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(ARCHIVES)
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+
+fuzz: ## broken input for every parser, under ASan and UBSan (FUZZ_S=seconds SEED=n)
+	@$(MAKE) --no-print-directory MODE=asan run-fuzz
+run-fuzz: $(FUZZERS)
+	@cd $(B) && for f in $(FUZZERS); do $(CURDIR)/$$f $(or $(FUZZ_S),60) $(or $(SEED),1) $(FUZZ) || exit 1; done
+
 docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the tables
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
@@ -112,7 +120,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint docs install clean help
+.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

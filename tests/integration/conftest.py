@@ -6,6 +6,7 @@ import pytest
 
 from helpers.cloud import Cloud
 from helpers.servers import Ministack, Nginx, Prometheus, Pushgateway
+from helpers.site import Site
 
 ACCOUNTS = itertools.count(200000000000 + os.getpid() * 1000)
 
@@ -98,3 +99,9 @@ def pytest_terminal_summary(terminalreporter):
     failed = stats.get("failed", 0) + stats.get("error", 0) + stats.get("xpassed", 0)
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"{passed} {failed} {skipped}\n")
+
+
+@pytest.fixture
+def site(tmp_path, cloud):
+    """A folder with a plimsoll.yaml for `cloud`; runs the pipe (helpers/site.py)."""
+    return Site(tmp_path, cloud)

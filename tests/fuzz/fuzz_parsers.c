@@ -1,0 +1,347 @@
+/*
+ * fuzz_parsers - feeds broken input to everything of ours that reads what others wrote.
+ *
+ *	fuzz_parsers SECONDS [SEED] [TARGET]
+ *
+ * Seeds are mutated (bytes flipped, cut, doubled, spliced with other seeds, numbers made extreme)
+ * and given to each target in turn, under ASan and UBSan (`make fuzz`). Besides not crashing, a
+ * target holds its own promise: what was parsed and written parses again to the same; an answer
+ * cut into pieces gives the same result as whole. Equal seeds give equal runs.
+ *
+ * DIAGNOSTICS
+ *	A finding ends the process; the input stands in fuzz.input in the current folder.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws/creds.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "common/base/unit.h"
+#include "common/config/config.h"
+#include "common/engine/http1.h"
+#include "common/event/event.h"
+#include "common/json/json.h"
+#include "common/measure/calls.h"
+#include "common/stats/hdr.h"
+#include "common/stats/hlog.h"
+
+#define INPUT_MAX_BYTES 8192
+
+static void must(bool is_true, const char *what)
+{
+	if (is_true)
+		return;
+	fprintf(stderr, "broken promise: %s\n", what);
+	abort();
+}
+
+static void one_json(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct buf first = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20);
+	struct json *v = NULL, *w = NULL;
+
+	(void)r;
+	if (json_parse(in, len_bytes, INPUT_MAX_BYTES, &v, NULL) == 0) {
+		json_write(v, &first);
+		must(json_parse(first.data, first.len_bytes, 1 << 20, &w, NULL) == 0,
+		     "what json_write wrote is JSON");
+		json_write(w, &again);
+		must(strcmp(buf_str(&first), buf_str(&again)) == 0, "written twice is equal");
+	}
+	json_free(v);
+	json_free(w);
+	buf_release(&first);
+	buf_release(&again);
+}
+
+static void one_event(const char *in, size_t len_bytes, struct rng *r)
+{
+	char why[EVENT_WHY_SIZE] = "";
+	struct event ev;
+
+	(void)r;
+	if (event_parse(in, len_bytes, &ev, why) != 0) {
+		must(why[0] != '\0', "a refused event has a reason");
+		return;
+	}
+	must(ev.id && ev.type && ev.source && ev.line_bytes == len_bytes, "an event is whole");
+	event_release(&ev);
+}
+
+static void one_config(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct config_errors errs = {0};
+	struct config *c = NULL;
+
+	(void)r;
+	if (config_parse("fuzz.yaml", in, len_bytes, &c, &errs) == 0)
+		must(errs.count == 0, "a good configuration has no mistakes");
+	else
+		must(errs.count > 0, "a refused configuration has a mistake");
+	config_free(c);
+	config_errors_release(&errs);
+}
+
+static enum http1_state feed_in_pieces(struct http1_response *a, const char *in, size_t len_bytes,
+				       struct rng *r, size_t most_bytes)
+{
+	enum http1_state s = HTTP1_MORE;
+	size_t at = 0, used;
+
+	http1_begin(a, false, 1000);
+	while (at < len_bytes && s == HTTP1_MORE) {
+		size_t piece = 1 + (size_t)rng_below(r, most_bytes);
+
+		if (piece > len_bytes - at)
+			piece = len_bytes - at;
+		s = http1_feed(a, in + at, piece, &used);
+		must(used <= piece, "no more is used than was given");
+		at += used;
+	}
+	return s == HTTP1_MORE ? http1_eof(a) : s;
+}
+
+static void one_http1(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct http1_response whole, pieces;
+	enum http1_state a, b;
+
+	http1_init(&whole);
+	http1_init(&pieces);
+	a = feed_in_pieces(&whole, in, len_bytes, &(struct rng){1}, 1 << 20);
+	b = feed_in_pieces(&pieces, in, len_bytes, r, 7);
+	must(a == b, "pieces end like the whole");
+	if (a == HTTP1_DONE) {
+		must(whole.status == pieces.status, "pieces give the same status");
+		must(whole.body_total_bytes == pieces.body_total_bytes, "and the same length");
+		must(strcmp(buf_str(&whole.body), buf_str(&pieces.body)) == 0, "and body");
+		must(whole.is_keep_alive == pieces.is_keep_alive, "and the same end");
+	}
+	http1_release(&whole);
+	http1_release(&pieces);
+}
+
+static void one_hdr(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct buf out = BUF_INIT(1 << 22);
+	struct hdr *h = NULL, *again = NULL;
+
+	(void)r;
+	if (hdr_decode_any(in, len_bytes, &h) == 0) {
+		hdr_encode(h, &out);
+		must(hdr_decode_any(out.data, out.len_bytes, &again) == 0, "it reads its own");
+		must(hdr_count(h) == hdr_count(again), "and the same count");
+		must(hdr_percentile(h, 50) == hdr_percentile(again, 50), "and median");
+	}
+	hdr_free(h);
+	hdr_free(again);
+	buf_release(&out);
+}
+
+static void one_hlog(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct hlog_entry e = {0};
+
+	(void)r;
+	if (hlog_parse(in, len_bytes, &e) == 0)
+		must((e.kind == HLOG_INTERVAL) == (e.hist != NULL), "an interval has a histogram");
+	hlog_release(&e);
+}
+
+static void one_calls(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct calls calls = CALLS_INIT;
+
+	(void)r;
+	if (calls_decode(in, len_bytes, &calls) == 0)
+		calls_release(&calls);
+}
+
+static void one_creds(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct aws_creds creds = {0};
+	char why[160] = "";
+
+	(void)r;
+	if (aws_creds_parse_process(in, len_bytes, &creds, why) == 0)
+		aws_creds_release(&creds);
+	else
+		must(why[0] != '\0', "refused credentials have a reason");
+}
+
+static void one_unit(const char *in, size_t len_bytes, struct rng *r)
+{
+	char *text = strndup(in, len_bytes);
+	uint64_t u;
+	int64_t i;
+	double d;
+	int sum = 0;
+
+	(void)r;
+	sum += unit_parse_u64(text, &u) + unit_parse_i64(text, &i) + unit_parse_double(text, &d);
+	sum += unit_parse_duration_ns(text, &i) + unit_parse_duration_ms(text, &i);
+	sum += unit_parse_rate(text, &d) + unit_parse_size(text, &u) + unit_parse_money(text, &i);
+	sum += unit_parse_ratio(text, &d) + unit_parse_points(text, &d);
+	must(sum <= 0, "0 or a negative errno");
+	free(text);
+}
+
+/* Seeds of one target; NULL ends them. */
+static const char *const json_seeds[] = {
+	"{\"a\":[1,2.5,-3e9,true,null,\"\\u00e9\\ud83d\\ude00x\"],\"b\":{\"c\":[[[]]]}}",
+	"[0,-0,1e308,9223372036854775807]", NULL};
+static const char *const event_seeds[] = {
+	"{\"specversion\":\"1.0\",\"type\":\"plimsoll.measurement.reported.v1\",\"id\":\"m1\","
+	"\"source\":\"x\",\"subject\":\"prod/hello\",\"time\":\"2026-11-22T15:00:36.000Z\","
+	"\"data\":{\"tool\":\"t\",\"metrics\":[{\"name\":\"n\",\"value\":0.75,\"unit\":\"1\"}]}}",
+	"{\"specversion\":\"1.0\",\"type\":\"com.example.other\",\"id\":\"1\",\"source\":\"x\","
+	"\"time\":\"2026-11-22T15:00:36Z\",\"data\":{}}",
+	NULL};
+static const char *const config_seeds[] = {
+	"accounts:\n  prod: {provider: aws, region: eu-central-1}\nfunctions:\n  prod/a*: "
+	"{payload: "
+	"'{}', tests: [t]}\ntests:\n  t:\n    workload: {executor: constant-arrival-rate, rate: "
+	"10/s, duration: 5m, spread: 16}\n    when: [code]\nlimits: {cost_per_day: 1 USD}\n",
+	"version: 1\nmetrics:\n  gate: {response_p50: {tolerance: 10%}}\nobjectives:\n  prod/*: "
+	"[response_p95 < 300ms]\n",
+	NULL};
+static const char *const http1_seeds[] = {
+	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello",
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Slow\r\nTransfer-Encoding: chunked\r\n\r\n"
+	"5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+	"HTTP/1.0 204 No\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\n\nuntil the end", NULL};
+static const char *const hdr_seeds[] = {"HISTFAAAAEV42pNpmSzMwMCgyAABTBDKT4GBgdnNYMcCBvsPEBEJISEuAT"
+					"EZMQ4uASkhIR4nrxg9v2lMaxhvMekILGZkKmcC"
+					"AEf2CsE=",
+					NULL};
+static const char *const hlog_seeds[] = {
+	"Tag=A,1.134,0.999,2.769,"
+	"HISTFAAAAEV42pNpmSzMwMCgyAABTBDKT4GBgdnNYMcCBvsPEBEJISEuATEZMQ4uASkhIR4n"
+	"rxg9v2lMaxhvMekILGZkKmcCAEf2CsE=",
+	"#[StartTime: 1441812279.474 (seconds since epoch), x]", "#[BaseTime: 0.127]", NULL};
+static const char *const calls_seeds[] = {"UExDMQAAAAABAAAA", NULL};
+static const char *const creds_seeds[] = {
+	"{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\",\"SessionToken\":\"c\","
+	"\"Expiration\":\"2026-11-22T15:00:36Z\"}",
+	NULL};
+static const char *const unit_seeds[] = {"30s",	  "1h5m", "10/s",  "1 USD", "0.5pp",
+					 "64KiB", "10%",  "1e308", "-1",    NULL};
+
+static const struct target {
+	const char *name;
+	void (*one)(const char *in, size_t len_bytes, struct rng *r);
+	const char *const *seeds;
+} targets[] = {
+	{"json", one_json, json_seeds},	      {"event", one_event, event_seeds},
+	{"config", one_config, config_seeds}, {"http1", one_http1, http1_seeds},
+	{"hdr", one_hdr, hdr_seeds},	      {"hlog", one_hlog, hlog_seeds},
+	{"calls", one_calls, calls_seeds},    {"creds", one_creds, creds_seeds},
+	{"unit", one_unit, unit_seeds},
+};
+#define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
+
+static const char *pick(const struct target *t, struct rng *r)
+{
+	size_t count = 0;
+
+	while (t->seeds[count])
+		count++;
+	return t->seeds[rng_below(r, count)];
+}
+
+static void mutate(char *in, size_t *len_bytes, const struct target *t, struct rng *r)
+{
+	static const char *const odd[] = {"-1",	   "4294967296", "9223372036854775808",
+					  "1e999", "\"",	 "{",
+					  "}",	   "[",		 "\r\n",
+					  "\n",	   ":",		 " ",
+					  "\xff",  "\\u0000",	 "&a",
+					  "*a",	   "<<",	 "%",
+					  "0x",	   ","};
+	size_t at = *len_bytes ? (size_t)rng_below(r, *len_bytes) : 0;
+	const char *add =
+		rng_below(r, 4) ? odd[rng_below(r, sizeof(odd) / sizeof(odd[0]))] : pick(t, r);
+	size_t add_bytes = strlen(add), cut;
+
+	switch (rng_below(r, 5)) {
+	case 0:
+		if (*len_bytes)
+			in[at] = (char)rng_below(r, 256);
+		break;
+	case 1:
+		*len_bytes = at;
+		break;
+	case 2: /* cut a piece out */
+		cut = (size_t)rng_below(r, *len_bytes - at + 1);
+		memmove(in + at, in + at + cut, *len_bytes - at - cut);
+		*len_bytes -= cut;
+		break;
+	default:
+		if (*len_bytes + add_bytes > INPUT_MAX_BYTES)
+			break;
+		memmove(in + at + add_bytes, in + at, *len_bytes - at);
+		memcpy(in + at, add, add_bytes);
+		*len_bytes += add_bytes;
+	}
+}
+
+/* Kept before each try, so that a crash leaves it. */
+static void keep(const char *in, size_t len_bytes)
+{
+	static FILE *f;
+
+	if (!f)
+		f = fopen("fuzz.input", "w");
+	if (!f)
+		return;
+	rewind(f);
+	fwrite(in, 1, len_bytes, f);
+	fflush(f);
+	if (ftruncate(fileno(f), (off_t)len_bytes))
+		abort();
+}
+
+static void try_one(const struct target *t, struct rng *r)
+{
+	const char *seed = pick(t, r);
+	size_t len_bytes = strlen(seed);
+	char *in = malloc(INPUT_MAX_BYTES), *exact;
+
+	must(in && len_bytes <= INPUT_MAX_BYTES, "room for a seed");
+	memcpy(in, seed, len_bytes);
+	for (uint64_t n = rng_below(r, 6); n > 0; n--)
+		mutate(in, &len_bytes, t, r);
+	/* Its own block of that size: a read past the end is seen. */
+	exact = malloc(len_bytes ? len_bytes : 1);
+	must(exact, "memory");
+	memcpy(exact, in, len_bytes);
+	keep(in, len_bytes);
+	t->one(exact, len_bytes, r);
+	free(exact);
+	free(in);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seconds = 10, seed = 1, tries = 0;
+	const char *only = argc > 3 ? argv[3] : NULL;
+	struct mono start = mono_now();
+	struct rng r;
+
+	if ((argc > 1 && unit_parse_u64(argv[1], &seconds)) ||
+	    (argc > 2 && unit_parse_u64(argv[2], &seed)))
+		return 100;
+	r.state = seed;
+	while (mono_diff_ns(mono_now(), start) < (int64_t)seconds * 1000000000) {
+		const struct target *t = &targets[tries++ % TARGET_COUNT];
+
+		if (!only || strcmp(only, t->name) == 0)
+			try_one(t, &r);
+	}
+	printf("%llu tries, nothing found\n", (unsigned long long)tries);
+	return 0;
+}
