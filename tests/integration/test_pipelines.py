@@ -22,7 +22,7 @@ def planned(urls, samples=20):
     shard["data"]["targets"] = [
         {"variant": v, "method": "http", "url": url, "headers": {}, "expect": targets[v]["expect"]} for v, url in urls.items()]
     shard["data"]["workload"].update(rate_per_s=samples / 2, duration_ms=4000, warmup_ms=1000, spread=0)
-    shard["data"].pop("payloads")
+    shard["data"]["payloads"] = []
     return [run, shard]
 
 
@@ -77,5 +77,5 @@ SONAR = """
 def test_shell_source_as_it_stands(nginx, tmp_path):
     (tmp_path / "token").write_text("secret\n")
     measurements = swapped("sonarqube-source.sh", example("run.planned"),
-                           {"SONAR": nginx(locations=SONAR).url, "SONAR_TOKEN": str(tmp_path / "token")})
+                           {"SONAR": nginx(locations=SONAR).url, "SONAR_TOKEN_FILE": str(tmp_path / "token")})
     assert measurements == [{"name": "coverage", "value": 81.5, "unit": "1"}, {"name": "code_smells", "value": 3, "unit": "1"}]

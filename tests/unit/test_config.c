@@ -1,4 +1,5 @@
-/* Every kind of mistake in a configuration, and what a good one becomes. */
+/* Every kind of mistake in a configuration, and what a good one becomes. Long because it is one
+ * table of more than 40 kinds of mistake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
