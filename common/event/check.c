@@ -15,7 +15,7 @@ struct at {
 
 static int fail(const struct at *at, const char *what)
 {
-	snprintf(at->why, EVENT_WHY_SIZE, "%s: %s", at->field->path, what);
+	snprintf(at->why, EVENT_WHY_SIZE, "%.60s: %.130s", at->field->path, what);
 	return -EINVAL;
 }
 
