@@ -98,32 +98,25 @@ static const char *cut_request_line(char *line, struct raw_request *out)
 	return NULL;
 }
 
-/* A line that begins with space goes on with the value before it (RFC 9112 5.2). */
-static const char *unfold(char *line, struct raw_request *out)
-{
-	const struct http_header *last;
-	char *to;
-
-	if (out->header_count == 0)
-		return "the first header line begins with a space";
-	last = &out->headers[out->header_count - 1];
-	to = (char *)(uintptr_t)last->value + strlen(last->value);
-	*to++ = ' ';
-	memmove(to, line, strlen(line) + 1);
-	return NULL;
-}
-
+/* A line that begins with space is one more value of the header before it, as AWS's own test
+ * suite for signers has it. */
 static const char *cut_header(char *line, struct raw_request *out)
 {
+	size_t count = out->header_count;
 	char *colon;
 
-	if (*line == ' ' || *line == '\t')
-		return unfold(line, out);
+	if (count == SIGV4_HEADERS_MAX)
+		return "there are too many headers";
+	if (*line == ' ' || *line == '\t') {
+		if (count == 0)
+			return "the first header line begins with a space";
+		out->headers[out->header_count++] =
+			(struct http_header){out->headers[count - 1].name, line};
+		return NULL;
+	}
 	colon = strchr(line, ':');
 	if (!colon)
 		return "a header line has no colon";
-	if (out->header_count == SIGV4_HEADERS_MAX)
-		return "there are too many headers";
 	*colon = '\0';
 	out->headers[out->header_count++] = (struct http_header){line, colon + 1};
 	return NULL;
