@@ -360,6 +360,11 @@ const char *stage_state_dir(const struct stage *st)
 	return st->opts.state;
 }
 
+bool stage_is_check(const struct stage *st)
+{
+	return st->opts.is_check;
+}
+
 const char *const *stage_args(const struct stage *st, size_t *count)
 {
 	*count = st->arg_count;

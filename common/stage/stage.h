@@ -75,6 +75,8 @@ struct loop *stage_loop(struct stage *st);
 /* The --config path, or NULL when none was given and no default file exists. */
 const char *stage_config_path(const struct stage *st);
 const char *stage_state_dir(const struct stage *st); /* --state, or NULL */
+/* --check: open() looks at options and settings, and touches nothing. */
+bool stage_is_check(const struct stage *st);
 /* Positional arguments. */
 const char *const *stage_args(const struct stage *st, size_t *count);
 

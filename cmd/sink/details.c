@@ -1,0 +1,308 @@
+#include "cmd/sink/details.h"
+
+#include <math.h>
+
+#include "cmd/sink/figures.h"
+#include "common/base/unit.h"
+
+#define INDENT 2
+#define REASONS_MAX 5
+
+/* The level that all intervals share, or 0. */
+static double shared_level(const struct json *metrics)
+{
+	double level = 0;
+
+	for (size_t i = 0; i < json_len(metrics); i++) {
+		double own = json_get_real(json_elem(metrics, i), "level", 0);
+
+		if (own > 0 && level > 0 && fabs(own - level) > 1e-9)
+			return 0;
+		level = own > 0 ? own : level;
+	}
+	return level;
+}
+
+static void metric_head(struct table *t, bool is_compared, double level)
+{
+	table_cell(t, "metric", TEXT_DIM);
+	table_cell(t, is_compared ? "old" : "", TEXT_DIM);
+	table_cell(t, "new", TEXT_DIM);
+	if (is_compared) {
+		table_cell(t, "change", TEXT_DIM);
+		if (level > 0)
+			table_cellf(t, TEXT_DIM, "%g %% interval", 100 * level);
+		else
+			table_cell(t, "interval", TEXT_DIM);
+	}
+	table_end_row(t);
+}
+
+static void add_note(struct buf *note, const char *text)
+{
+	if (text != NULL && *text != '\0')
+		buf_addf(note, "%s%s", note->len_bytes > 0 ? ", " : "", text);
+}
+
+/* What the interval rests on, in people's words. */
+static void add_basis(struct buf *note, const struct json *m)
+{
+	const char *basis = json_get_str(m, "basis");
+	int64_t old = json_get_int(m, "environments_old", 0);
+	int64_t new = json_get_int(m, "environments_new", 0);
+	char text[80];
+
+	if (basis == NULL || json_get(m, "low") == NULL)
+		return;
+	if (strcmp(basis, "environments") == 0 && old > 0 && new > 0) {
+		snprintf(text, sizeof(text), "%lld + %lld environments", (long long)old,
+			 (long long)new);
+		add_note(note, text);
+	} else {
+		add_note(note, basis);
+	}
+}
+
+static void metric_note(struct table *t, const struct json *m, bool has_own_level)
+{
+	struct buf note = BUF_INIT(512);
+	char text[FIGURE_SIZE + 16], tolerance[FIGURE_SIZE];
+
+	figure_tolerance(json_get(m, "tolerance"), tolerance);
+	if (json_get_bool(m, "is_gate", false)) {
+		snprintf(text, sizeof(text), "gate %s", tolerance);
+		add_note(&note, text);
+	}
+	add_note(&note, json_get_str(m, "reason"));
+	add_basis(&note, m);
+	if (has_own_level && json_get_real(m, "level", 0) > 0) {
+		snprintf(text, sizeof(text), "%g %%", 100 * json_get_real(m, "level", 0));
+		add_note(&note, text);
+	}
+	table_cell(t, buf_str(&note), TEXT_DIM);
+	buf_release(&note);
+}
+
+static void metric_row(struct table *t, const struct json *m, bool is_compared, bool has_own_level)
+{
+	const char *unit = json_get_str(m, "unit"), *kind = json_get_str(m, "diff_kind");
+	const char *name = json_get_str(m, "name"), *verdict = json_get_str(m, "verdict");
+	char text[FIGURE_SIZE];
+
+	table_cell(t, name ? name : "?", TEXT_PLAIN);
+	figure_value(json_get(m, "old"), unit, text);
+	table_cell(t, is_compared ? text : "", TEXT_PLAIN);
+	figure_value(json_get(m, "new"), unit, text);
+	table_cell(t, text, TEXT_PLAIN);
+	if (is_compared) {
+		figure_diff(json_get(m, "diff"), kind, text);
+		table_cell(t, text, TEXT_BOLD);
+		figure_interval(json_get(m, "low"), json_get(m, "high"), kind, text);
+		table_cell(t, text, TEXT_PLAIN);
+		table_cell(t, verdict ? verdict : "", report_style(verdict));
+		metric_note(t, m, has_own_level);
+	}
+	table_end_row(t);
+}
+
+void details_metrics(const struct json *data, bool has_colour, struct buf *out)
+{
+	const struct json *metrics = json_get(data, "metrics");
+	const char *compare = json_get_str(data, "compare");
+	bool is_compared = compare == NULL || strcmp(compare, "none") != 0;
+	double level = shared_level(metrics);
+	struct table t = {.indent = INDENT, .is_right = 0x1e};
+
+	if (json_len(metrics) == 0)
+		return;
+	buf_addc(out, '\n');
+	metric_head(&t, is_compared, level);
+	for (size_t i = 0; i < json_len(metrics); i++)
+		metric_row(&t, json_elem(metrics, i), is_compared, level <= 0);
+	table_write(&t, has_colour, out);
+	table_release(&t);
+}
+
+/* "152 ok, 2 timeout" */
+static void add_counts(const struct json *counts, size_t max, struct buf *text)
+{
+	void *it = NULL;
+	const char *name;
+	struct json *n;
+	size_t told = 0;
+
+	while (json_next(counts, &it, &name, &n)) {
+		if (json_int(n) == 0)
+			continue;
+		if (told++ == max) {
+			buf_adds(text, ", …");
+			break;
+		}
+		buf_addf(text, "%s%lld %s", told == 1 ? "" : ", ", (long long)json_int(n), name);
+	}
+}
+
+static void row(struct table *t, const char *label, const char *text)
+{
+	if (*text == '\0')
+		return;
+	table_cell(t, label, TEXT_DIM);
+	table_cell(t, text, TEXT_PLAIN);
+	table_end_row(t);
+}
+
+static void row_objectives(struct table *t, const struct json *objectives)
+{
+	for (size_t i = 0; i < json_len(objectives); i++) {
+		const struct json *o = json_elem(objectives, i), *met = json_get(o, "is_met");
+		const char *word = !json_is(met, JSON_T_BOOL) ? "unknown"
+				   : json_bool(met)	      ? "met"
+							      : "missed";
+		const char *name = json_get_str(o, "name");
+		char value[FIGURE_SIZE];
+
+		figure_value(json_get(o, "value"), json_get_str(o, "unit"), value);
+		table_cell(t, i == 0 ? "objectives" : "", TEXT_DIM);
+		table_cellf(t, report_style(word), "%-7s  %s  (%s)", word, name ? name : "?",
+			    value);
+		table_end_row(t);
+	}
+}
+
+static void row_requests(struct table *t, const struct json *requests)
+{
+	struct buf text = BUF_INIT(1024);
+	void *it = NULL;
+	const char *variant;
+	struct json *outcomes;
+
+	while (json_next(requests, &it, &variant, &outcomes)) {
+		buf_addf(&text, "%s%s ", text.len_bytes > 0 ? "; " : "", variant);
+		add_counts(outcomes, SIZE_MAX, &text);
+	}
+	row(t, "requests", buf_str(&text));
+	buf_release(&text);
+}
+
+static void row_reasons(struct table *t, const struct json *data)
+{
+	static const struct {
+		const char *member, *label;
+	} rows[] = {{"throttle_reasons", "throttled"}, {"error_reasons", "errors"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf text = BUF_INIT(1024);
+
+		add_counts(json_get(data, rows[i].member), REASONS_MAX, &text);
+		row(t, rows[i].label, buf_str(&text));
+		buf_release(&text);
+	}
+}
+
+static void row_suspect(struct table *t, const struct json *data)
+{
+	const struct json *list = json_at(data, "quality.suspect");
+	struct buf text = BUF_INIT(2048);
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *why = json_str(json_elem(list, i));
+
+		buf_addf(&text, "%s%s", i == 0 ? "" : ", ", why ? why : "?");
+	}
+	row(t, "suspect", buf_str(&text));
+	buf_release(&text);
+}
+
+static const char *bookkeeping_words(const char *state)
+{
+	static const struct {
+		const char *state, *words;
+	} rows[] = {{"closed", "; agrees with what was sent"},
+		    {"open", "; does NOT agree with what was sent"},
+		    {"unchecked", "; not held against what was sent"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && state != NULL; i++) {
+		if (strcmp(state, rows[i].state) == 0)
+			return rows[i].words;
+	}
+	return "";
+}
+
+static void row_cloud(struct table *t, const struct json *data)
+{
+	const struct json *cloud = json_get(data, "cloud");
+	const char *source = json_get_str(cloud, "source");
+	struct buf text = BUF_INIT(512);
+
+	if (json_get(cloud, "invocations") == NULL)
+		return;
+	buf_addf(&text, "%lld invocations, %lld errors, %lld throttles%s%s%s",
+		 (long long)json_get_int(cloud, "invocations", 0),
+		 (long long)json_get_int(cloud, "errors", 0),
+		 (long long)json_get_int(cloud, "throttles", 0), source ? " by " : "",
+		 source ? source : "", bookkeeping_words(json_get_str(data, "bookkeeping")));
+	row(t, "cloud", buf_str(&text));
+	buf_release(&text);
+}
+
+static void row_external(struct table *t, const struct json *external)
+{
+	for (size_t i = 0; i < json_len(external); i++) {
+		const struct json *list = json_get(json_elem(external, i), "metrics");
+		const char *tool = json_get_str(json_elem(external, i), "tool");
+		struct buf text = BUF_INIT(2048);
+
+		for (size_t k = 0; k < json_len(list); k++) {
+			const struct json *m = json_elem(list, k);
+			const char *name = json_get_str(m, "name"), *unit = json_get_str(m, "unit");
+			char value[FIGURE_SIZE];
+
+			/* Another tool's "1" need not be a ratio. */
+			figure_value(json_get(m, "value"),
+				     unit && strcmp(unit, "1") == 0 ? NULL : unit, value);
+			buf_addf(&text, "%s%s %s", k == 0 ? "" : ", ", name ? name : "?", value);
+		}
+		row(t, tool ? tool : "?", buf_str(&text));
+		buf_release(&text);
+	}
+}
+
+static void row_run(struct table *t, const struct json *data)
+{
+	const char *run = json_str(json_at(data, "run.id")), *cost = json_get_str(data, "cost_usd");
+	const char *test = json_get_str(data, "test"), *compare = json_get_str(data, "compare");
+	char money[UNIT_TEXT_SIZE] = "?";
+	int64_t micro_usd;
+
+	if (cost != NULL && unit_parse_money(cost, &micro_usd) == 0)
+		unit_format_money(micro_usd, money);
+	table_cell(t, "run", TEXT_DIM);
+	table_cellf(t, TEXT_DIM, "%s  test %s, %s, cost %s", run ? run : "?", test ? test : "?",
+		    compare ? compare : "?", money);
+	table_end_row(t);
+}
+
+void details_rest(const struct json *data, bool has_colour, struct buf *out)
+{
+	struct table t = {.indent = INDENT};
+
+	buf_addc(out, '\n');
+	row_objectives(&t, json_get(data, "objectives"));
+	row_requests(&t, json_get(data, "requests"));
+	row_reasons(&t, data);
+	row_suspect(&t, data);
+	row_cloud(&t, data);
+	row_external(&t, json_get(data, "external"));
+	row_run(&t, data);
+	table_write(&t, has_colour, out);
+	table_release(&t);
+}
+
+void details_cloud(const struct json *data, bool has_colour, struct buf *out)
+{
+	struct table t = {.indent = INDENT};
+
+	row_cloud(&t, data);
+	table_write(&t, has_colour, out);
+	table_release(&t);
+}

@@ -1,0 +1,24 @@
+/*
+ * figures.h - figures of run.finished as people read them: "61.0 ms", "+131 %", "+0.5 pp".
+ *
+ * Units are those of the events: us, KiB, usd, 1 (a ratio); any other is printed as it is.
+ */
+#ifndef PLIMSOLL_SINK_FIGURES_H
+#define PLIMSOLL_SINK_FIGURES_H
+
+#include "common/base/buf.h"
+#include "common/json/json.h"
+
+#define FIGURE_SIZE 64
+
+/* "–" for what is not a number. */
+void figure_value(const struct json *v, const char *unit, char out[FIGURE_SIZE]);
+/* A difference as diff_kind says: "ratio" in percent, "points" in percentage points. */
+void figure_diff(const struct json *diff, const char *kind, char out[FIGURE_SIZE]);
+/* "+128 … +134 %"; "" when a bound is missing. */
+void figure_interval(const struct json *low, const struct json *high, const char *kind,
+		     char out[FIGURE_SIZE]);
+/* "±10 %", "±0.5 pp"; "" without a tolerance. */
+void figure_tolerance(const struct json *tolerance, char out[FIGURE_SIZE]);
+
+#endif

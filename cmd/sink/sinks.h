@@ -1,0 +1,79 @@
+/*
+ * sinks.h - the places where results go: one row of a table and one file each.
+ *
+ * A new sink is a file with a struct sink_kind and its row in sinks.c. deliver() is handed every
+ * event of a kind in wants, in order; it copies what it keeps. It may be slow in the background
+ * (held() says how much is unfinished, has_room() stops the input); what it could not do by the
+ * end is told by close() as an exit code. A sink in trouble never stops the others.
+ *
+ * DIAGNOSTICS
+ *	check, open: false when the sink cannot work as it was asked to (told; the process ends
+ *	with 100).
+ *	deliver: trouble is told by the sink itself, once a kind, and remembered for close().
+ */
+#ifndef PLIMSOLL_SINK_SINKS_H
+#define PLIMSOLL_SINK_SINKS_H
+
+#include "cmd/sink/ledger.h"
+#include "common/config/config.h"
+#include "common/stage/stage.h"
+
+struct sink;
+
+struct sink_kind {
+	const char *name;	/* "pushgateway", as --to and sinks: know it */
+	const char *value_name; /* "URL"; NULL = takes no value */
+	const char *fallback;	/* value where nobody gives one; NULL = it must be given */
+	const char *help;
+	uint32_t wants; /* EV_BIT()s */
+
+	/* Looks at the value and touches nothing. May be NULL. */
+	bool (*check)(const struct sink *s);
+	bool (*open)(struct sink *s);
+	void (*deliver)(struct sink *s, const struct event *ev);
+	/* End of input. May be NULL. */
+	void (*end)(struct sink *s);
+	size_t (*held)(const struct sink *s);	/* NULL = nothing ever */
+	bool (*has_room)(const struct sink *s); /* NULL = always */
+	enum exit_code (*close)(struct sink *s);
+};
+
+/* What the sinks share with the stage around them. */
+struct sink_world {
+	struct stage *st;
+	const struct config *config;   /* NULL = none */
+	struct ledger_export *exports; /* as ledger_group takes them; NULL without configuration */
+	size_t export_count;
+	int64_t retry_ms; /* after the end of the input, for what others refuse */
+	int64_t sweep_ms; /* how often unknown groups are removed; 0 = never */
+};
+
+struct sink {
+	const struct sink_kind *kind;
+	char *value; /* owned: a URL, a path; NULL when the kind takes none */
+	const struct config_sink *settings; /* borrowed; NULL when it came from --to alone */
+	struct sink_world *world;
+	void *own; /* the kind's, from open to close */
+};
+
+#define SINKS_MAX 16
+struct sinks {
+	struct sink items[SINKS_MAX];
+	size_t count;
+};
+
+extern const struct sink_kind sink_terminal, sink_pushgateway, sink_archive, sink_file, sink_exec;
+
+/* Adds NAME or NAME=VALUE; the same sink twice is one. False when it makes no sense (told). */
+MUST_CHECK bool sinks_add(struct sinks *all, const char *spec, struct sink_world *world);
+/* Adds those of the configuration; kinds that this program does not know are told, no more. */
+void sinks_add_configured(struct sinks *all, struct sink_world *world);
+MUST_CHECK bool sinks_check(const struct sinks *all);
+MUST_CHECK bool sinks_open(struct sinks *all);
+void sinks_deliver(struct sinks *all, const struct event *ev);
+void sinks_end(struct sinks *all);
+size_t sinks_held(const struct sinks *all);
+bool sinks_have_room(const struct sinks *all);
+enum exit_code sinks_close(struct sinks *all);
+
+#endif

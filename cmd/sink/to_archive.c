@@ -1,0 +1,58 @@
+/* The archive sink: every revision of every run in SQLite (common/archive, docs/ARCHIVE.md). */
+#include <errno.h>
+
+#include "cmd/sink/sinks.h"
+#include "common/archive/archive.h"
+#include "common/base/log.h"
+
+struct to_archive {
+	struct archive *archive;
+	size_t lost;
+};
+
+static bool archive_sink_open(struct sink *s)
+{
+	struct to_archive *own = x_calloc(1, sizeof(*own));
+	char why[ARCHIVE_WHY_SIZE];
+
+	if (archive_open(s->value, ARCHIVE_WRITE, &own->archive, why) != 0) {
+		log_error("%s", why);
+		free(own);
+		return false;
+	}
+	s->own = own;
+	return true;
+}
+
+static void archive_sink_deliver(struct sink *s, const struct event *ev)
+{
+	struct to_archive *own = s->own;
+	char why[ARCHIVE_WHY_SIZE];
+	struct archive_event row = {
+		.data = ev->data, .time = ev->time, .line = ev->line, .line_bytes = ev->line_bytes};
+
+	if (archive_put(own->archive, ev->subject ? ev->subject : "", &row, why) == 0)
+		return;
+	own->lost++;
+	log_error("run %s is not in the archive: %s", ev->run ? ev->run : "?", why);
+}
+
+static enum exit_code archive_sink_close(struct sink *s)
+{
+	struct to_archive *own = s->own;
+	bool has_lost = own->lost > 0;
+
+	archive_close(own->archive);
+	free(own);
+	return has_lost ? EXIT_AGAIN : EXIT_FINE;
+}
+
+const struct sink_kind sink_archive = {
+	.name = "archive",
+	.value_name = "PATH",
+	.help = "history in an SQLite file (docs/ARCHIVE.md)",
+	.wants = EV_BIT(EV_RUN_FINISHED),
+	.open = archive_sink_open,
+	.deliver = archive_sink_deliver,
+	.close = archive_sink_close,
+};

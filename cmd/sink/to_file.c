@@ -1,0 +1,79 @@
+/* The file sink: run.finished events, one a line, on the disk before anything else happens. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "cmd/sink/sinks.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+
+struct to_file {
+	int fd;
+	size_t lost;
+	bool can_sync; /* a pipe or a device cannot, and need not */
+};
+
+static bool file_open(struct sink *s)
+{
+	struct to_file *own;
+	int fd = open(s->value, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0) {
+		log_error("cannot open %s: %s; --to file=PATH names a file that can be written",
+			  s->value, strerror(errno));
+		return false;
+	}
+	own = x_calloc(1, sizeof(*own));
+	own->fd = fd;
+	own->can_sync = fsync(fd) == 0 || errno != EINVAL;
+	s->own = own;
+	return true;
+}
+
+/* One write a line, so that several writers of one file do not mix their lines. */
+static int append(struct to_file *own, const struct event *ev)
+{
+	struct buf line = BUF_INIT(EVENT_LINE_MAX_BYTES + 2);
+	int rc;
+
+	buf_add(&line, ev->line, ev->line_bytes);
+	buf_addc(&line, '\n');
+	rc = fs_write_all(own->fd, buf_str(&line), line.len_bytes);
+	if (rc == 0 && own->can_sync && fsync(own->fd) != 0)
+		rc = -errno;
+	buf_release(&line);
+	return rc;
+}
+
+static void file_deliver(struct sink *s, const struct event *ev)
+{
+	struct to_file *own = s->own;
+	int rc = append(own, ev);
+
+	if (rc == 0)
+		return;
+	own->lost++;
+	log_error("run %s is not in %s: %s", ev->run ? ev->run : "?", s->value, strerror(-rc));
+}
+
+static enum exit_code file_close(struct sink *s)
+{
+	struct to_file *own = s->own;
+	enum exit_code code = own->lost > 0 ? EXIT_AGAIN : EXIT_FINE;
+
+	if (close(own->fd) != 0) {
+		log_error("cannot close %s: %s", s->value, strerror(errno));
+		code = EXIT_AGAIN;
+	}
+	free(own);
+	return code;
+}
+
+const struct sink_kind sink_file = {
+	.name = "file",
+	.value_name = "PATH",
+	.help = "run.finished events, appended line by line",
+	.wants = EV_BIT(EV_RUN_FINISHED),
+	.open = file_open,
+	.deliver = file_deliver,
+	.close = file_close,
+};
