@@ -36,6 +36,9 @@ struct lambda_function {
 	int64_t memory_bytes, timeout_ms, ephemeral_bytes;
 	/* Hashes, so that no environment value is ever kept. "" = there is none. */
 	char environment_sha256[65], layers_sha256[65];
+	/* Of what may be edited without a change of behaviour that we compare: description, role,
+	 * network, tracing and the like. */
+	char edits_sha256[65];
 };
 void lambda_function_release(struct lambda_function *f);
 /* State Active (or absent or Inactive) and LastUpdateStatus Successful (or absent). */

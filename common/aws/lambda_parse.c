@@ -69,6 +69,25 @@ static void hash_layers(const struct json *layers, char out[65])
 	json_free(arns);
 }
 
+/* Members that a description edit and its like touch, and a new deployment does not. */
+static void hash_edits(const struct json *v, char out[65])
+{
+	static const char *const names[] = {
+		"Description",	    "Role",	     "VpcConfig",
+		"TracingConfig",    "LoggingConfig", "DeadLetterConfig",
+		"EphemeralStorage", "KMSKeyArn",     "FileSystemConfigs"};
+	struct json *edits = json_obj();
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct json *member = json_get(v, names[i]);
+
+		if (member)
+			json_put(edits, names[i], json_copy(member));
+	}
+	hash_value(edits, out);
+	json_free(edits);
+}
+
 int lambda_function_parse(const struct json *v, struct lambda_function *out)
 {
 	*out = (struct lambda_function){0};
@@ -89,6 +108,7 @@ int lambda_function_parse(const struct json *v, struct lambda_function *out)
 	out->ephemeral_bytes = json_int(json_at(v, "EphemeralStorage.Size")) * MIB;
 	hash_value(json_at(v, "Environment.Variables"), out->environment_sha256);
 	hash_layers(json_get(v, "Layers"), out->layers_sha256);
+	hash_edits(v, out->edits_sha256);
 	return 0;
 }
 
