@@ -27,6 +27,10 @@ OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DPLIMSOLL_VERSION='"$(VERSION)"' -inclu
 OUR_LDFLAGS = $(HARDEN_LD) $(filter -fsanitize%,$(FLAGS_$(MODE)))
 OUR_LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 
+# One short line a step; V=1 shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)	$@' &&)
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -35,18 +39,18 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ARCHIVES := $(foreach d,$(COMMON),$(if $(wildcard common/$(d)/*.c),$(B)/common/$(d).a))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/*.c),$(B)/$(p)))
+BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/$(patsubst plimsoll-%,%,$(p)).c),$(B)/$(p)))
 
 all: $(BUILT_PROGRAMS) ## build all programs into build/$(MODE)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 define archive_rule
 $(B)/common/$(1).a: $(call objects,common/$(1))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach d,$(COMMON),$(eval $(call archive_rule,$(d))))
 
@@ -54,11 +58,11 @@ $(foreach d,$(COMMON),$(eval $(call archive_rule,$(d))))
 # unit test needs are linked from its archive (everything but the file that holds main).
 define program_rule
 $(B)/$(1): $(call objects,cmd/$(2)) $(ARCHIVES)
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
+	$$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 $(B)/cmd/$(2).a: $(filter-out $(B)/cmd/$(2)/$(2).o,$(call objects,cmd/$(2)))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(patsubst plimsoll-%,%,$(p)))))
 
@@ -66,13 +70,13 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(patsubst plimsoll-%,%,
 stage_of = $(foreach s,watcher planner loader collector sink plimsoll,$(if $(filter test_$(s)_%,$(1)),$(B)/cmd/$(s).a))
 .SECONDEXPANSION:
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
+	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS) -lcmocka
 
 # Programs that only the tests need, from one file each.
 TEST_PROGRAMS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
 $(B)/tests/%: $(B)/tests/helpers/%.o $(ARCHIVES)
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 
 deps: ## install the distribution packages and build/venv that are missing
 	@tests/helpers/deps.sh
@@ -98,7 +102,7 @@ lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(ARCHIVES)
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 
 fuzz: ## broken input for every parser, under ASan and UBSan (FUZZ_S=seconds SEED=n)
 	@$(MAKE) --no-print-directory MODE=asan run-fuzz

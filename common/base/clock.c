@@ -124,10 +124,12 @@ static void expect(const char **p, char c, bool *bad)
 		*bad = true;
 }
 
+/* 64 bits of nanoseconds since 1970 reach from 1677 to 2262. */
 static bool fields_are_dates(const struct tm *tm)
 {
-	return tm->tm_mon >= 0 && tm->tm_mon <= 11 && tm->tm_mday >= 1 && tm->tm_mday <= 31 &&
-	       tm->tm_hour <= 23 && tm->tm_min <= 59 && tm->tm_sec <= 60;
+	return tm->tm_year + 1900 >= 1678 && tm->tm_year + 1900 <= 2261 && tm->tm_mon >= 0 &&
+	       tm->tm_mon <= 11 && tm->tm_mday >= 1 && tm->tm_mday <= 31 && tm->tm_hour <= 23 &&
+	       tm->tm_min <= 59 && tm->tm_sec <= 60;
 }
 
 /* ".123" to nanoseconds; more than nine digits are cut. */

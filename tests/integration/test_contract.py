@@ -254,12 +254,20 @@ def test_nesting_is_refused_before_it_costs_memory(name, run_stage):
 @pytest.mark.parametrize("name", rows("truncated"))
 def test_a_truncated_last_line_is_put_aside(name, run_stage):
     s = run_stage(name, "--reject", "rejects")
-    out = s.feed(other(1) + other(2)[:-1])
+    cut = other(2)[:-20]
+    out = s.feed(other(1) + cut)
     assert s.p.returncode == TABLE[name].ends_with, s.errors()
     assert out == passed_on(name, other(1))
     with open(s.folder / "rejects", "rb") as f:
-        assert f.read() == other(2)
+        assert f.read() == cut + b"\n"
     assert "truncated" in s.errors()
+
+
+@pytest.mark.parametrize("name", rows("truncated"))
+def test_a_whole_last_line_without_its_newline_is_taken(name, run_stage):
+    s = run_stage(name)
+    assert s.feed(other(1) + other(2)[:-1]) == passed_on(name, other(1), other(2))
+    assert s.p.returncode == TABLE[name].ends_with, s.errors()
 
 
 @pytest.mark.parametrize("name", rows("pass-on"))

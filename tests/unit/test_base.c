@@ -100,6 +100,8 @@ static void dates(void **state)
 		{"2026-11-22T15:04:05", -EINVAL, 0},
 		{"2026-13-22T15:04:05Z", -EINVAL, 0},
 		{"2026-11-22T15:04:05.Z", -EINVAL, 0},
+		{"3026-11-22T15:04:05Z", -EINVAL, 0}, /* beyond 64 bits of nanoseconds */
+		{"0000-01-01T00:00:00Z", -EINVAL, 0},
 		{"2026-11-22T15:04:05Zx", -EINVAL, 0},
 		{"", -EINVAL, 0},
 	};
