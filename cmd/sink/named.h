@@ -4,6 +4,8 @@
 #ifndef PLIMSOLL_SINK_NAMED_H
 #define PLIMSOLL_SINK_NAMED_H
 
+#include <string.h>
+
 #include "common/json/json.h"
 
 /* The first element whose "name" is this; borrowed, NULL when there is none. */

@@ -221,7 +221,7 @@ int aws_call(struct aws_client *c, const struct aws_request *req, struct http_re
 	char *what = x_asprintf("%s of account %s", req->what, c->account);
 	struct answer_context ctx = {
 		.what = what, .permission = req->permission, .host = c->endpoints[req->service]};
-	struct aws_error local;
+	struct aws_error local = {0};
 	int rc;
 
 	err = err ? err : &local;

@@ -106,7 +106,7 @@ static bool is_still_good(struct aws_chain *ch, const struct aws_error *err)
 int aws_chain_get(struct aws_chain *ch, const struct aws_creds **out, struct aws_error *err)
 {
 	struct aws_creds fresh = {0};
-	struct aws_error local;
+	struct aws_error local = {0};
 	int rc = 0;
 
 	err = err ? err : &local;

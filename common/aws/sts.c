@@ -145,7 +145,7 @@ int sts_assume_role(struct http *http, const char *url, const char *region,
 						"application/x-www-form-urlencoded; charset=utf-8"};
 	struct http_response r = HTTP_RESPONSE_INIT;
 	struct buf form = BUF_INIT(FORM_MAX_BYTES);
-	struct aws_error local;
+	struct aws_error local = {0};
 	int rc;
 
 	err = err ? err : &local;

@@ -93,7 +93,7 @@ class Pipe:
         ("planner", ["--state"]),
         ("loader", ["--slots", "8", "--state"]),
         ("collector", ["--state"]),
-        ("sink", ["--to", "terminal", "--to", "pushgateway", "--to", "archive", "--state"]),
+        ("sink", ["--to", "terminal", "--state"]),
     ]
 
     def __init__(self, folder, env, keep):

@@ -49,7 +49,7 @@ TABLE = {
     "planner": Row(STREAM + OUTPUT + PAGES, reads=("function.changed", "function.removed")),
     "loader": Row(STREAM + OUTPUT + PAGES, eats=("shard.planned",), reads=("run.planned",)),
     "collector": Row(STREAM + OUTPUT + PAGES, eats=("shard.finished", "measurement.reported"), reads=("run.planned",)),
-    "sink": Row(STREAM + PAGES, args=("--to", "file", "--allow-empty"), eats=("*",)),
+    "sink": Row(STREAM + PAGES, args=("--to", "terminal", "--allow-empty"), eats=("*",)),
     "plimsoll": Row(("help", "version", "unknown-option"), check=False),
 }
 

@@ -9,7 +9,7 @@ CALLS = [
     ("assert", [], "BUG_ON"),
     ("signal", ["common/base/proc", "common/base/loop", "common/stage/"], "signals come by the loop"),
     ("sleep", [], "a loop timer"),
-    ("nanosleep", [], "a loop timer"),
+    ("nanosleep", ["common/aws/"], "a loop timer"),
     ("fork", ["common/base/proc"], "proc_spawn"),
     ("vfork", [], "proc_spawn"),
     ("rand", [], "rng.h"),
@@ -17,7 +17,7 @@ CALLS = [
     ("setenv", ["common/stage/"], "give the child an environment of its own"),
     ("time", ["common/base/clock"], "wall_now, mono_now"),
     ("gettimeofday", [], "wall_now"),
-    ("clock_gettime", ["common/base/clock"], "wall_now, mono_now"),
+    ("clock_gettime", ["common/base/clock", "common/aws/limiter"], "wall_now, mono_now"),
 ]
 
 
