@@ -23,17 +23,29 @@ static void set_word(struct prom *p, enum prom_metric m, enum prom_label l, cons
 		set(p, m, word, NULL, holds != NULL && strcmp(holds, word) == 0);
 }
 
-/* No verdict is "cannot-tell", and only a valid run can be green. */
+static bool is_word_of(enum prom_label l, const char *text)
+{
+	char word[PROM_NAME_SIZE];
+
+	for (size_t i = 0; text != NULL && prom_label_word(l, i, word) != NULL; i++) {
+		if (strcmp(word, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* No verdict, or one that we do not know, is "cannot-tell"; only a valid run can be green. */
 static const char *verdict_of(const struct json *last)
 {
 	const char *verdict = json_get_str(last, "verdict");
 	const char *outcome = json_get_str(last, "outcome");
-	bool is_good = verdict != NULL &&
-		       (strcmp(verdict, "better") == 0 || strcmp(verdict, "no-difference") == 0);
+	bool is_valid = outcome != NULL && strcmp(outcome, "valid") == 0;
 
 	if (outcome != NULL && strcmp(outcome, "skipped") == 0)
 		return "not-compared";
-	if (verdict == NULL || (is_good && (outcome == NULL || strcmp(outcome, "valid") != 0)))
+	if (!is_word_of(PL_VERDICT, verdict))
+		return "cannot-tell";
+	if (!is_valid && (strcmp(verdict, "better") == 0 || strcmp(verdict, "no-difference") == 0))
 		return "cannot-tell";
 	return verdict;
 }
