@@ -9,6 +9,7 @@
 
 #define LOOK_EVERY_NS (20 * NS_PER_MS)
 #define DATE_MAX_BYTES 40
+#define WIDE_MS 200
 
 void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, struct wall sent,
 		     struct wall done)
@@ -34,5 +35,9 @@ void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, 
 
 int64_t clock_check_offset_ms(const struct clock_check *c)
 {
-	return c->is_known ? (c->low_ms + c->high_ms) / 2 : 0;
+	bool is_wide = c->high_ms - c->low_ms > WIDE_MS;
+
+	if (!c->is_known || (is_wide && c->low_ms <= 0 && c->high_ms >= 0))
+		return 0;
+	return (c->low_ms + c->high_ms) / 2;
 }

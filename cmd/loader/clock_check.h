@@ -24,6 +24,7 @@ struct clock_check {
 /* date is a header value, not NUL-terminated. Odd texts are ignored. */
 void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, struct wall sent,
 		     struct wall done);
-int64_t clock_check_offset_ms(const struct clock_check *c); /* 0 when not known */
+/* The middle of the bounds; 0 when not known, or when wide bounds allow for none. */
+int64_t clock_check_offset_ms(const struct clock_check *c);
 
 #endif

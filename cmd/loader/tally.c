@@ -142,7 +142,7 @@ static void count_why(struct tally *t, const struct result *r)
 {
 	const char *why = r->answer && r->answer->reason[0] ? r->answer->reason : r->reason;
 
-	if (r->outcome == OUT_OK || !why)
+	if (r->outcome == OUT_OK || r->outcome == OUT_NOT_SENT || r->outcome == OUT_ABORTED || !why)
 		return;
 	count_reason(r->outcome == OUT_THROTTLED ? &t->throttles : &t->errors, why);
 }

@@ -1,0 +1,206 @@
+/*
+ * job_end.c - shard.progress and shard.finished.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+
+#include "cmd/loader/job.h"
+#include "cmd/loader/quality.h"
+
+#define ID_SIZE 128
+#define ROUND_TO 1e4 /* of ratios: what is behind that is noise */
+
+const char *job_end_name(enum job_end end)
+{
+	static const char *const names[] = {
+#define X(symbol, name) [symbol] = name,
+		JOB_ENDS(X)
+#undef X
+	};
+
+	return names[end];
+}
+
+static struct json *where_json(const struct job *j)
+{
+	struct json *o = json_obj();
+
+	json_put_int(o, "index", j->shard->index);
+	json_put_int(o, "of", j->shard->of);
+	return o;
+}
+
+static struct json *head_json(const struct job *j)
+{
+	struct json *o = json_obj();
+
+	json_put_str(o, "run", j->shard->run);
+	json_put(o, "shard", where_json(j));
+	return o;
+}
+
+void job_progress(struct job *j)
+{
+	const struct workload *w = &j->shard->workload;
+	struct json *data;
+	char id[ID_SIZE];
+
+	/* Progress may be lost anywhere: not worth waiting for a slow reader. */
+	if (stage_is_blocked(j->world->stage))
+		return;
+	data = head_json(j);
+	json_put_int(data, "elapsed_ms", mono_diff_ns(mono_now(), j->began) / NS_PER_MS);
+	json_put_int(data, "total_ms", w->warmup_ms + w->duration_ms);
+	tally_progress(j->tally, data);
+	json_put_int(data, "in_flight", j->in_flight);
+	snprintf(id, sizeof(id), "%s.%llu.%llu", j->shard->id, (unsigned long long)j->attempt,
+		 (unsigned long long)j->progress_seq++);
+	if (stage_emit_new(j->world->stage, EV_SHARD_PROGRESS, id, j->shard->subject, j->shard->run,
+			   wall_now(), data) != 0)
+		stage_count(j->world->stage, "progress-not-sent");
+}
+
+/* ---- the result ---- */
+
+static double rounded(double ratio)
+{
+	return (double)(int64_t)(ratio * ROUND_TO + 0.5) / ROUND_TO;
+}
+
+static int64_t cpu_ns(const struct rusage *u)
+{
+	int64_t us = (int64_t)u->ru_utime.tv_usec + (int64_t)u->ru_stime.tv_usec;
+
+	return (int64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * NS_PER_S + us * NS_PER_US;
+}
+
+static double cpu_ratio(const struct job *j)
+{
+	int64_t took_ns = mono_diff_ns(j->ended, j->began);
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	if (took_ns <= 0)
+		return 0;
+	return rounded((double)(cpu_ns(&now) - cpu_ns(&j->cpu_before)) / (double)took_ns);
+}
+
+static void fill_quality(const struct job *j, struct quality *q)
+{
+	const struct tally *t = j->tally;
+	const struct workload *w = &j->shard->workload;
+
+	*q = (struct quality){
+		.is_open = !executor_is_closed(w->executor),
+		.is_complete = j->end == JOB_COMPLETE,
+		.achieved_ratio = t->due ? rounded((double)t->sent / (double)t->due) : 0,
+		.late_p50_us = hdr_percentile(t->late, 50),
+		.late_p99_us = hdr_percentile(t->late, 99),
+		.loop_p99_us = hdr_percentile(j->loop_delay, 99),
+		.cpu_ratio = cpu_ratio(j),
+		.took_ms = mono_diff_ns(j->ended, j->began) / NS_PER_MS,
+		.has_clock = j->clock.is_known,
+		.clock_offset_ms = clock_check_offset_ms(&j->clock),
+		.spread = executor_is_closed(w->executor) ? 0 : w->spread,
+		.has_environments = t->instances.count > 0,
+		.overflowed = j->overflowed,
+		.block_values_lost = t->blocks.lost,
+	};
+	for (size_t i = 0; i < w->variant_count; i++) {
+		enum variant v = w->variants[i];
+
+		q->has_variant[v] = true;
+		q->environments[v] = instances_seen(&t->instances, v);
+		q->failed[v] = t->failed[v];
+	}
+}
+
+static struct json *start_of_result(const struct job *j)
+{
+	struct json *data = head_json(j), *tool = json_obj();
+
+	json_put_str(tool, "name", "plimsoll-loader");
+	json_put_str(tool, "version", PLIMSOLL_VERSION);
+	json_put_int(data, "attempt", (int64_t)j->attempt);
+	json_put_str(data, "outcome", job_end_name(j->end));
+	if (j->reason[0])
+		json_put_str(data, "reason", j->reason);
+	json_put(data, "tool", tool);
+	return data;
+}
+
+static struct json *never_ran(const struct job *j)
+{
+	struct json *data = start_of_result(j);
+
+	json_put_int(data, "due", 0);
+	json_put(data, "series", json_arr());
+	return data;
+}
+
+static struct json *did_run(struct job *j)
+{
+	struct json *data = start_of_result(j);
+	char started_at[WALL_RFC3339_SIZE];
+	struct quality q;
+
+	wall_format_rfc3339(j->began_wall, started_at);
+	json_put_str(data, "started_at", started_at);
+	json_put_int(data, "duration_ms", MAX_OF(mono_diff_ns(j->ended, j->began) / NS_PER_MS, 0));
+	if (j->clock.is_known)
+		json_put_int(data, "clock_offset_ms", clock_check_offset_ms(&j->clock));
+	tally_json(j->tally, data);
+	fill_quality(j, &q);
+	json_put(data, "quality", quality_json(&q));
+	if (j->needs_keys)
+		json_put_int(data, "sessions", (int64_t)j->lanes.sessions_used);
+	return data;
+}
+
+/* -E2BIG when the line is too long; data stays the caller's. */
+static int emit(const struct job *j, struct json *data)
+{
+	char id[ID_SIZE], why[EVENT_WHY_SIZE] = "";
+	struct event ev;
+	int rc;
+
+	snprintf(id, sizeof(id), "%s.%llu", j->shard->id, (unsigned long long)j->attempt);
+	rc = event_new(&ev, EV_SHARD_FINISHED, id, j->shard->subject, j->shard->run, wall_now(),
+		       json_ref(data), why);
+	if (rc == 0) {
+		rc = stage_emit(j->world->stage, &ev);
+		event_release(&ev);
+	} else if (rc != -E2BIG) {
+		log_error("cannot send the result of shard %s: %s", j->shard->id, why);
+	}
+	return rc;
+}
+
+void job_report(struct job *j)
+{
+	bool has_run = j->began.ns != 0;
+	struct json *data = has_run ? did_run(j) : never_ran(j);
+	int rc = emit(j, data);
+
+	while (rc == -E2BIG && has_run && tally_thin_calls(j->tally)) {
+		tally_put_calls(j->tally, data);
+		rc = emit(j, data);
+	}
+	if (rc == -E2BIG && has_run) {
+		tally_put_calls(j->tally, data);
+		rc = emit(j, data);
+	}
+	if (rc != 0) {
+		json_free(data);
+		j->end = JOB_ERROR;
+		snprintf(j->reason, sizeof(j->reason), "the result is longer than an event may be");
+		data = never_ran(j);
+		rc = emit(j, data);
+	}
+	if (rc != 0)
+		stage_count(j->world->stage, "result-not-sent");
+	json_free(data);
+}

@@ -1,0 +1,331 @@
+/*
+ * job_run.c - sending what is due and hearing what comes back: the hot path of a job.
+ *
+ * Nothing here allocates per call: calls, histograms and request bytes are there before the first
+ * one is due. Callbacks of the engine only count and set timers; a job ends from its act timer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+
+#include "cmd/loader/job.h"
+
+#define START_IN_NS (50 * NS_PER_MS)
+#define CALLS_IN_USE_MAX 65536u
+#define SIGN_AHEAD_NS NS_PER_MS /* of a gap: enough to prepare the next burst in */
+#define CONNECT_TIMEOUT_MS 5000
+
+static const enum outcome of_end[] = {
+	[ENGINE_ANSWERED] = OUT_OK,	[ENGINE_TIMEOUT] = OUT_TIMEOUT,
+	[ENGINE_CONNECT] = OUT_CONNECT, [ENGINE_TLS] = OUT_TLS,
+	[ENGINE_DNS] = OUT_DNS,		[ENGINE_BAD_ANSWER] = OUT_HTTP_ERROR,
+	[ENGINE_ABORTED] = OUT_ABORTED, [ENGINE_NOT_SENT] = OUT_NOT_SENT,
+};
+
+static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx);
+static void on_due(struct loop *l, struct loop_timer *t);
+
+/* ---- before the first call ---- */
+
+/* As many as can be waiting or in flight at once: all that become due within a timeout. */
+static size_t calls_needed(const struct job *j)
+{
+	const struct workload *w = &j->shard->workload;
+	uint64_t all = j->schedule.due_total + j->schedule.warmup_total;
+	double within = w->rate_per_s * (double)j->shard->timeout_ms / 1e3;
+
+	if (executor_is_closed(w->executor))
+		return w->vus;
+	return (size_t)MIN_OF(MIN_OF((uint64_t)within + 3 * (uint64_t)j->schedule.round_n, all),
+			      CALLS_IN_USE_MAX);
+}
+
+static int open_pool(struct job *j, size_t i, char why[SHARD_WHY_SIZE])
+{
+	const struct shard *sh = j->shard;
+	const struct shard_target *t = &sh->targets[i];
+	const struct config_account *account =
+		j->world->guard.config ? config_account(j->world->guard.config, sh->account) : NULL;
+	struct engine_endpoint ep = {
+		.host = t->host,
+		.port = t->port,
+		.is_tls = t->is_tls,
+		.ca_file = account && account->ca_file ? account->ca_file : t->ca,
+	};
+	struct engine_limits limits = {
+		.in_flight = MAX_OF(sh->in_flight / (uint32_t)sh->workload.variant_count, 1),
+		.timeout_ms = sh->timeout_ms,
+		.connect_timeout_ms = MIN_OF(sh->timeout_ms, CONNECT_TIMEOUT_MS),
+		.body_max_bytes = sh->body_max_bytes,
+	};
+	char engine_why[ENGINE_WHY_SIZE] = "";
+	int rc = guard_target(&j->world->guard, sh, t, &ep.allow_private, why);
+
+	if (rc != 0)
+		return rc;
+	rc = engine_pool_new(j->world->engine, &ep, &limits, on_done, j, &j->pools[i], engine_why);
+	if (rc != 0)
+		snprintf(why, SHARD_WHY_SIZE, "cannot call %s: %s", t->authority, engine_why);
+	return rc;
+}
+
+int job_prepare(struct job *j, char why[SHARD_WHY_SIZE])
+{
+	const struct workload *w = &j->shard->workload;
+	size_t count = calls_needed(j);
+	bool has_report = false;
+	int rc = lanes_init(&j->lanes, j->shard, &j->session, why);
+
+	for (size_t i = 0; i < w->variant_count && rc == 0; i++) {
+		j->index_of[w->variants[i]] = (uint8_t)i;
+		has_report = has_report || j->lanes.kinds[i]->has_report;
+		rc = open_pool(j, i, why);
+	}
+	if (rc != 0)
+		return rc;
+	j->tally = tally_new(&j->schedule, has_report);
+	j->loop_delay = hdr_new();
+	j->calls = x_calloc(count, sizeof(*j->calls));
+	for (size_t i = 0; i < count; i++) {
+		j->calls[i].job = j;
+		j->calls[i].next_free = j->free_calls;
+		j->free_calls = &j->calls[i];
+	}
+	if (executor_is_closed(w->executor))
+		j->freed = x_calloc(w->vus, sizeof(*j->freed));
+	return 0;
+}
+
+static int64_t since_origin_ns(const struct job *j, struct mono at)
+{
+	return mono_diff_ns(at, j->origin);
+}
+
+static struct wall wall_at(const struct job *j, int64_t offset_ns)
+{
+	return wall_add_ns(j->origin_wall, offset_ns);
+}
+
+/* ---- results ---- */
+
+static void count_call(struct job *j, const struct place *place, const struct engine_call *e,
+		       const struct answer *a, enum outcome outcome, const char *why)
+{
+	struct result r = {
+		.place = place,
+		.outcome = outcome,
+		.answer = a,
+		.reason = why,
+	};
+
+	if (e && e->sent.ns) {
+		r.was_sent = true;
+		r.late_us = mono_diff_ns(e->sent, e->due) / NS_PER_US;
+		r.service_us = mono_diff_ns(e->done, e->sent) / NS_PER_US;
+		r.response_us = mono_diff_ns(e->done, e->due) / NS_PER_US;
+	}
+	tally_done(j->tally, &r);
+}
+
+static void look_at_clock(struct job *j, const struct engine_call *e)
+{
+	size_t len_bytes;
+	const char *date = http1_header(e->response, "date", &len_bytes);
+	int64_t offset_ms;
+
+	if (!date)
+		return;
+	clock_check_add(&j->clock, date, len_bytes, wall_at(j, since_origin_ns(j, e->sent)),
+			wall_at(j, since_origin_ns(j, e->done)));
+	offset_ms = clock_check_offset_ms(&j->clock);
+	if (offset_ms > CLOCK_REFUSED_MS || offset_ms < -CLOCK_REFUSED_MS)
+		job_stop(j, JOB_ERROR,
+			 "our clock and the target's differ by %lld s; set the clock of this host",
+			 (long long)(offset_ms / 1000));
+}
+
+static bool is_bad(enum outcome outcome, const struct answer *a)
+{
+	if (outcome == OUT_THROTTLED)
+		return a && a->is_account_throttle;
+	return outcome != OUT_OK && outcome != OUT_NOT_SENT && outcome != OUT_ABORTED;
+}
+
+static void look_at_errors(struct job *j, enum outcome outcome, const struct answer *a)
+{
+	if (outcome == OUT_NOT_SENT || outcome == OUT_ABORTED)
+		return;
+	if (error_window_add(&j->errors, is_bad(outcome, a), j->shard->abort_error_ratio))
+		job_stop(j, JOB_ABORTED,
+			 "%u of the last %u calls failed (limit %g %%); last: %s %s", j->errors.bad,
+			 j->errors.count, j->shard->abort_error_ratio * 100, outcome_name(outcome),
+			 a ? a->reason : "");
+}
+
+static void user_is_free(struct job *j, struct mono since)
+{
+	uint32_t vus = j->shard->workload.vus;
+
+	j->freed[(j->freed_at + j->freed_count++) % vus] = since;
+	loop_timer_set(j->world->loop, &j->due_timer, since);
+}
+
+static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
+{
+	struct call *c = CONTAINER_OF(e, struct call, engine);
+	struct job *j = ctx;
+	struct answer answer;
+	const struct answer *a = NULL;
+	enum outcome outcome = of_end[e->end];
+	size_t i = j->index_of[c->place.variant];
+
+	(void)p;
+	if (e->end == ENGINE_ANSWERED) {
+		target_read(j->lanes.kinds[i], &j->shard->targets[i], e->response,
+			    &j->lanes.scratch, &answer);
+		a = &answer;
+		outcome = answer.outcome;
+		look_at_clock(j, e);
+	}
+	count_call(j, &c->place, e, a, outcome, e->why);
+	look_at_errors(j, outcome, a);
+	lanes_put(c->request);
+	c->next_free = j->free_calls;
+	j->free_calls = c;
+	j->in_flight--;
+	if (j->freed && j->end == JOB_END_NONE)
+		user_is_free(j, e->done);
+	if (j->in_flight == 0 && j->state == JOB_DRAINING)
+		job_act_soon(j);
+}
+
+/* ---- sending ---- */
+
+static void send_one(struct job *j, const struct place *place)
+{
+	struct call *c = j->free_calls;
+	size_t i = j->index_of[place->variant];
+	char why[SHARD_WHY_SIZE];
+	int rc;
+
+	tally_due(j->tally, place);
+	if (!c) {
+		j->overflowed++;
+		count_call(j, place, NULL, NULL, OUT_NOT_SENT, "too_many_waiting");
+		return;
+	}
+	rc = lanes_get(&j->lanes, i, place->payload, wall_at(j, place->due_ns), &c->request, why);
+	if (rc != 0) {
+		count_call(j, place, NULL, NULL, OUT_NOT_SENT, "not_prepared");
+		job_stop(j, JOB_ERROR, "%s", why);
+		return;
+	}
+	j->free_calls = c->next_free;
+	j->in_flight++;
+	c->place = *place;
+	c->engine = (struct engine_call){
+		.due = mono_add_ns(j->origin, place->due_ns),
+		.request = {c->request->bytes.data, c->request->bytes.len_bytes},
+	};
+	engine_submit(j->pools[i], &c->engine);
+}
+
+static void all_were_due(struct job *j)
+{
+	j->state = JOB_DRAINING;
+	job_act_soon(j);
+}
+
+static void send_open(struct job *j)
+{
+	struct mono due = {0};
+
+	while (j->has_next && j->end == JOB_END_NONE) {
+		due = mono_add_ns(j->origin, j->next_place.due_ns);
+		if (mono_is_before(mono_now(), due))
+			break;
+		send_one(j, &j->next_place);
+		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+	}
+	if (!j->has_next) {
+		all_were_due(j);
+		return;
+	}
+	if (j->end != JOB_END_NONE)
+		return;
+	j->armed_for = due;
+	loop_timer_set(j->world->loop, &j->due_timer, due);
+	if (mono_diff_ns(due, mono_now()) > SIGN_AHEAD_NS)
+		lanes_ahead(&j->lanes, wall_at(j, j->next_place.due_ns));
+}
+
+static void send_closed(struct job *j)
+{
+	uint32_t vus = j->shard->workload.vus;
+	struct place place;
+
+	while (j->freed_count > 0 && j->end == JOB_END_NONE) {
+		struct mono since = j->freed[j->freed_at];
+
+		if (!schedule_next(&j->schedule, since_origin_ns(j, since), &place)) {
+			all_were_due(j);
+			return;
+		}
+		j->freed_at = (j->freed_at + 1) % vus;
+		j->freed_count--;
+		send_one(j, &place);
+	}
+}
+
+static void on_due(struct loop *l, struct loop_timer *t)
+{
+	struct job *j = CONTAINER_OF(t, struct job, due_timer);
+
+	(void)l;
+	if (j->state != JOB_RUNNING || j->end != JOB_END_NONE)
+		return;
+	if (j->freed) {
+		send_closed(j);
+		return;
+	}
+	hdr_record(j->loop_delay, mono_diff_ns(mono_now(), j->armed_for) / NS_PER_US);
+	send_open(j);
+}
+
+void job_begin(struct job *j)
+{
+	struct mono now = mono_now();
+
+	j->state = JOB_RUNNING;
+	j->due_timer.run = on_due;
+	j->began = mono_add_ns(now, START_IN_NS);
+	j->began_wall = wall_add_ns(wall_now(), START_IN_NS);
+	j->origin = mono_add_ns(j->began, -j->schedule.start_ns);
+	j->origin_wall = wall_add_ns(j->began_wall, -j->schedule.start_ns);
+	getrusage(RUSAGE_SELF, &j->cpu_before);
+	loop_timer_set(j->world->loop, &j->progress_timer, mono_add_ns(j->began, NS_PER_S));
+	if (j->freed) {
+		for (uint32_t i = 0; i < j->shard->workload.vus; i++)
+			j->freed[j->freed_count++] = j->began;
+	} else {
+		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+		lanes_ahead(&j->lanes, j->began_wall);
+	}
+	j->armed_for = j->began;
+	loop_timer_set(j->world->loop, &j->due_timer, j->began);
+}
+
+void job_cut(struct job *j)
+{
+	for (size_t i = 0; i < j->shard->workload.variant_count; i++)
+		engine_pool_abort(j->pools[i], "the run was cut short");
+	BUG_ON(j->in_flight != 0);
+	/* What the plan still had due counts: the classes add up to the plan's calls. */
+	while (j->has_next) {
+		tally_due(j->tally, &j->next_place);
+		count_call(j, &j->next_place, NULL, NULL, OUT_NOT_SENT, "run_cut_short");
+		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+	}
+}

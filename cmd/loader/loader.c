@@ -1,0 +1,233 @@
+/*
+ * loader.c - plimsoll-loader: shards in, load out, results on.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/unit.h"
+#include "common/stage/stage.h"
+
+#include "cmd/loader/job.h"
+
+#define PAUSE_LOOK_NS NS_PER_S
+
+struct options {
+	uint64_t slots, max_in_flight;
+	const char *max_rate, *pause_file, *credential_program;
+};
+
+static const struct opt option_rows[] = {
+	{"slots", 0, OPT_U64, offsetof(struct options, slots), "N", "4",
+	 "runs that may go side by side in this process"},
+	{"pause-file", 0, OPT_STRING, offsetof(struct options, pause_file), "FILE", NULL,
+	 "while it exists nothing is called; else pause in the user's state folder"},
+	{"max-rate", 0, OPT_STRING, offsetof(struct options, max_rate), "RATE", "1000/s",
+	 "refuses shards that ask for more"},
+	{"max-in-flight", 0, OPT_U64, offsetof(struct options, max_in_flight), "N", "1000",
+	 "refuses shards that ask for more calls at once"},
+	{"credential-program", 0, OPT_STRING, offsetof(struct options, credential_program), "FILE",
+	 NULL, "run as FILE credential ACCOUNT for keys; else plimsoll beside this program"},
+};
+
+struct loader {
+	struct job_world world;
+	struct config *config;
+	char *pause_file;
+	uint64_t slots;
+	struct loop_timer pause_timer;
+};
+
+/* ---- the pause file ---- */
+
+static char *default_pause_file(void)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (state && *state == '/')
+		return x_asprintf("%s/plimsoll/pause", state);
+	return home && *home ? x_asprintf("%s/.local/state/plimsoll/pause", home) : NULL;
+}
+
+static void look_at_pause(struct loop *l, struct loop_timer *t)
+{
+	struct loader *ld = CONTAINER_OF(t, struct loader, pause_timer);
+	bool is_paused = ld->pause_file && access(ld->pause_file, F_OK) == 0;
+
+	if (is_paused != ld->world.is_paused)
+		log_info("%s: %s", ld->pause_file, is_paused ? "paused" : "going on");
+	ld->world.is_paused = is_paused;
+	for (struct job *j = ld->world.first; is_paused && j; j = j->next)
+		if (j->state != JOB_WAITING)
+			job_stop(j, JOB_CANCELLED, "paused");
+	loop_timer_set_in(l, t, PAUSE_LOOK_NS);
+}
+
+/* ---- opening ---- */
+
+static int open_config(struct loader *ld, const char *path)
+{
+	struct config_errors errs = {0};
+	int rc;
+
+	if (!path)
+		return 0;
+	rc = config_load(path, &ld->config, &errs);
+	if (rc != 0)
+		config_errors_print(&errs, stderr);
+	config_errors_release(&errs);
+	return rc;
+}
+
+static int open_limits(struct loader *ld, const struct options *o)
+{
+	struct guard *g = &ld->world.guard;
+
+	g->config = ld->config;
+	g->in_flight_max = o->max_in_flight;
+	if (unit_parse_rate(o->max_rate, &g->rate_max_per_s) != 0 || g->rate_max_per_s <= 0) {
+		log_error("--max-rate %s: expected %s", o->max_rate, unit_expected(UNIT_RATE));
+		return -EINVAL;
+	}
+	if (o->slots < 1 || o->slots > 64) {
+		log_error("--slots %llu: expected 1 to 64", (unsigned long long)o->slots);
+		return -EINVAL;
+	}
+	ld->slots = o->slots;
+	return 0;
+}
+
+static int loader_open(struct stage *st, void *opts, void **ctx)
+{
+	struct options *o = opts;
+	struct loader *ld = x_calloc(1, sizeof(*ld));
+	int rc;
+
+	*ctx = ld;
+	ld->world.stage = st;
+	ld->world.loop = stage_loop(st);
+	ld->world.engine = engine_new(ld->world.loop);
+	ld->world.credential_program = session_program(o->credential_program);
+	ld->pause_file = o->pause_file ? x_strdup(o->pause_file) : default_pause_file();
+	if (open_config(ld, stage_config_path(st)) != 0 || open_limits(ld, o) != 0)
+		return EXIT_USAGE;
+	rc = fences_open(&ld->world.fences, stage_state_dir(st));
+	if (rc != 0) {
+		log_error("cannot make %s: %s", ld->world.fences.folder, strerror(-rc));
+		return EXIT_USAGE;
+	}
+	ld->pause_timer.run = look_at_pause;
+	look_at_pause(ld->world.loop, &ld->pause_timer);
+	return EXIT_FINE;
+}
+
+static int loader_close(struct stage *st, void *ctx)
+{
+	struct loader *ld = ctx;
+
+	(void)st;
+	loop_timer_clear(ld->world.loop, &ld->pause_timer);
+	fences_close(&ld->world.fences);
+	engine_free(ld->world.engine);
+	free(ld->world.credential_program);
+	free(ld->pause_file);
+	config_free(ld->config);
+	free(ld);
+	return EXIT_FINE;
+}
+
+/* ---- events ---- */
+
+static int take_shard(struct loader *ld, const struct event *ev)
+{
+	struct shard *sh;
+	char why[SHARD_WHY_SIZE];
+	int rc;
+
+	if (ld->world.count >= ld->slots)
+		return -EAGAIN;
+	sh = shard_new(ev);
+	rc = shard_parse(sh, ev->data, why);
+	job_start(&ld->world, sh, rc != 0 ? why : NULL);
+	return 0;
+}
+
+/* A run that is known here may get less time, or not be wanted any more. */
+static void look_at_plan(struct loader *ld, const struct event *ev)
+{
+	const char *run = json_str(json_at(ev->data, "run.id"));
+	const char *decision = json_get_str(ev->data, "decision");
+	const char *deadline = json_get_str(ev->data, "deadline");
+	struct wall at;
+
+	for (struct job *j = ld->world.first; run && j; j = j->next) {
+		if (!j->shard->run || strcmp(j->shard->run, run) != 0)
+			continue;
+		if (decision && strcmp(decision, "test") != 0)
+			job_stop(j, JOB_CANCELLED, "the plan was withdrawn");
+		else if (deadline && wall_parse_rfc3339(deadline, &at) == 0)
+			job_set_deadline(j, at);
+	}
+}
+
+static int take(struct stage *st, const struct event *ev, void *ctx)
+{
+	(void)st;
+	if (ev->kind == EV_SHARD_PLANNED)
+		return take_shard(ctx, ev);
+	look_at_plan(ctx, ev);
+	return 0;
+}
+
+static bool has_room(void *ctx)
+{
+	struct loader *ld = ctx;
+
+	return ld->world.count < ld->slots;
+}
+
+static size_t held(void *ctx)
+{
+	struct loader *ld = ctx;
+
+	return ld->world.count;
+}
+
+static void stop(struct stage *st, void *ctx)
+{
+	struct loader *ld = ctx;
+
+	(void)st;
+	ld->world.is_stopping = true;
+	for (struct job *j = ld->world.first; j; j = j->next)
+		job_stop(j, JOB_CANCELLED, "the loader was told to stop");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct stage_def def = {
+		.name = "loader",
+		.synopsis = "[options] < shards > results",
+		.about = "Calls what each planned shard says, when it says so, and measures. Every "
+			 "shard\n"
+			 "becomes one result, whatever happens. Tests have real effects: every "
+			 "call\n"
+			 "tells the function that it is one (Lambda client context\n"
+			 "custom.plimsoll_run, HTTP header Plimsoll-Run).",
+		.eats = EV_BIT(EV_SHARD_PLANNED),
+		.reads = EV_BIT(EV_RUN_PLANNED),
+		.opts = option_rows,
+		.opt_count = ARRAY_LEN(option_rows),
+		.config_bytes = sizeof(struct options),
+		.open = loader_open,
+		.take = take,
+		.has_room = has_room,
+		.stop = stop,
+		.held = held,
+		.close = loader_close,
+	};
+
+	return stage_main(&def, argc, argv);
+}

@@ -1,0 +1,42 @@
+/*
+ * quality.h - whether a measurement can be trusted: our own figures against limits. Pure.
+ *
+ * Past a limit the result is suspect and says why, in one sentence a reason. The limits are about
+ * us and our clock; a slow or failing target is a finding, not a doubt.
+ */
+#ifndef PLIMSOLL_LOADER_QUALITY_H
+#define PLIMSOLL_LOADER_QUALITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/json/json.h"
+#include "common/measure/outcome.h"
+
+#define QUALITY_ACHIEVED_RATIO_MIN 0.95
+#define QUALITY_LATE_P50_US_MAX 20000  /* half of all calls left later than that */
+#define QUALITY_LOOP_P99_US_MAX 100000 /* our own loop, whatever the target does */
+#define QUALITY_CPU_RATIO_MAX 0.8      /* of one core, which is all we have */
+#define QUALITY_CPU_TOOK_MS_MIN 1000   /* a share of less time than that says nothing */
+
+struct quality {
+	bool is_open; /* an arrival rate was asked for */
+	bool is_complete;
+	double achieved_ratio; /* calls that were sent, of those due */
+	int64_t late_p50_us, late_p99_us, loop_p99_us;
+	double cpu_ratio;
+	int64_t took_ms;
+	bool has_clock;
+	int64_t clock_offset_ms;
+	uint32_t spread; /* 0 = off */
+	bool has_environments;
+	uint32_t environments[VARIANT_COUNT];
+	uint64_t failed[VARIANT_COUNT]; /* each may have ended its environment */
+	bool has_variant[VARIANT_COUNT];
+	uint64_t overflowed; /* calls for which there was no memory left to wait in */
+	uint64_t block_values_lost;
+};
+
+struct json *quality_json(const struct quality *q); /* the caller's */
+
+#endif
