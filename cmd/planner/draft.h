@@ -1,0 +1,58 @@
+/*
+ * draft.h - one plan while it is being made: what the steps of plan_make hand to each other.
+ *
+ * choose.c decides whether, version.c between what, guard.c how much at once, estimate.c what it
+ * costs and what it can see, write.c puts it into events. Each step may turn the decision to skip
+ * or refuse, with its reason; later steps then only estimate.
+ */
+#ifndef PLIMSOLL_PLANNER_DRAFT_H
+#define PLIMSOLL_PLANNER_DRAFT_H
+
+#include "cmd/planner/estimate.h"
+#include "cmd/planner/guard.h"
+#include "cmd/planner/plan.h"
+
+struct version {
+	const char *qualifier, *code_sha256, *config_sha256; /* borrowed; NULL = not known */
+};
+
+struct draft {
+	const struct plan_input *in;
+	const struct json *change, *target; /* members of the event */
+	struct subject subject;
+	const struct config_account *account;
+	const struct config_function *rule;
+	const struct config_test *test;
+	const char *purpose;
+	char run_id[DIGEST_ID_SIZE];
+
+	enum decision decision;
+	struct buf reason;
+
+	bool has_old;
+	struct version old, new;
+	struct shape shape;
+	struct estimate estimate;
+};
+
+/* Sets the decision and the reason; the first that is not DECIDE_TEST stays. */
+PRINTF_LIKE(3, 4) void draft_decide(struct draft *d, enum decision what, const char *fmt, ...);
+/* Adds "; ..." to the reason. */
+PRINTF_LIKE(2, 3) void draft_note(struct draft *d, const char *fmt, ...);
+
+/* choose.c: the tests that the change is held against; at least one entry, NULL = no test. */
+#define TESTS_MAX 64
+size_t choose_tests(const struct draft *d, const struct config_test *out[TESTS_MAX]);
+/* choose.c: whether the cause is worth the test, with the reason. */
+void choose(struct draft *d);
+
+/* version.c: what is under test, and what it is compared with. */
+void version_pick(struct draft *d);
+
+/* write.c */
+struct json *write_run(const struct draft *d);
+struct json *write_shard(const struct draft *d);
+/* Bytes that the payloads take in an event. */
+size_t write_payload_bytes(const struct draft *d);
+
+#endif

@@ -1,0 +1,109 @@
+/* estimate.c - calls, money, time, and the smallest effect. */
+#include "cmd/planner/estimate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/stats/welch.h"
+
+/* As the loader: calls of each variant in a round when there is no spread. */
+#define ROUND_WITHOUT_SPREAD 8
+/* A closed workload makes the more calls the faster they are; this fast at most is reckoned with.
+ */
+#define FAST_CALL_MS 10.0
+#define HOST_SPREAD 0.05  /* between environments of equal code; calibrate measures it */
+#define DRIFT_NOISE 0.035 /* what centring on rounds leaves, by simulation */
+#define CALL_NOISE 0.17	  /* of one call's log time */
+#define POWER 0.8
+
+static bool is_closed(const struct shape *s)
+{
+	return strstr(s->test->executor, "arrival-rate") == NULL;
+}
+
+uint32_t shape_round_calls(const struct shape *s)
+{
+	return s->variants * (s->spread ? s->spread : ROUND_WITHOUT_SPREAD);
+}
+
+double shape_round_ms(const struct shape *s)
+{
+	return shape_round_calls(s) * 1000.0 / s->test->rate_per_s;
+}
+
+/* A round more than the plan needs is a limit that holds; one less would cut the run short. */
+static uint64_t open_requests(const struct shape *s)
+{
+	double round_ms = shape_round_ms(s);
+	double rounds = ceil((double)s->test->duration_ms / round_ms - 1e-9) +
+			floor((double)s->test->warmup_ms / round_ms + 1e-9);
+
+	return (uint64_t)MAX_OF(rounds, 1.0) * shape_round_calls(s);
+}
+
+static uint64_t closed_requests(const struct shape *s, double call_ms)
+{
+	double per_user_ms = MAX_OF(call_ms, FAST_CALL_MS);
+	double warmup = s->test->vus * (double)s->test->warmup_ms / per_user_ms;
+	double measured = s->test->iterations
+				  ? (double)s->test->iterations + s->variants
+				  : s->test->vus * (double)s->test->duration_ms / per_user_ms;
+
+	return (uint64_t)ceil(warmup + measured);
+}
+
+double shape_peak(const struct shape *s, double call_ms)
+{
+	if (is_closed(s))
+		return s->test->vus;
+	if (s->spread)
+		return shape_round_calls(s) * (1 + floor(call_ms / shape_round_ms(s)));
+	return ceil(s->test->rate_per_s * call_ms / 1000) + 1;
+}
+
+static int64_t run_ms(const struct shape *s, double call_ms)
+{
+	double measured = (double)s->test->duration_ms;
+
+	if (s->test->iterations)
+		measured = MIN_OF(measured, (double)s->test->iterations * call_ms / s->test->vus);
+	return s->test->warmup_ms + llround(measured);
+}
+
+void estimate_make(const struct shape *s, const struct call_time *call, const struct price *price,
+		   struct estimate *out)
+{
+	/* How many calls a closed workload makes is not known while their time is not. */
+	bool is_guess = strcmp(call->basis, "timeout") == 0;
+	double busy_s, peak = shape_peak(s, call->ms);
+	struct estimate e = {.call = *call, .duration_ms = run_ms(s, call->ms)};
+
+	e.requests = is_closed(s) ? closed_requests(s, is_guess ? FAST_CALL_MS : call->ms)
+				  : open_requests(s);
+	busy_s = is_closed(s) ? s->test->vus * (double)e.duration_ms / 1000
+			      : (double)e.requests * call->ms / 1000;
+	e.cost_micro_usd = llround(ceil(1e6 * ((double)e.requests * price->per_request_usd +
+					       busy_s * price->memory_gb * price->per_gb_s_usd)));
+	e.peak_concurrency = (uint32_t)MIN_OF(peak, (double)s->in_flight);
+	*out = e;
+}
+
+/*
+ * w = half the interval's width on the log scale, for E environments a side:
+ * t(level, 2E - 2) * sd * sqrt(2 / E); a true effect is found four times in five when it lies
+ * another t(0.8) standard errors beyond. With two or three environments the judge asks for twice
+ * the tolerance. Without a spread the interval rests on blocks, widened by one environment's
+ * lottery.
+ */
+double estimate_detectable(const struct shape *s, double tolerance, unsigned gates)
+{
+	uint32_t e = s->spread ? s->spread : 1;
+	double calls = s->test->rate_per_s * (double)s->test->duration_ms / 1000 / 2 / e;
+	double noise = 1.57 * CALL_NOISE * CALL_NOISE / MAX_OF(calls, 1.0);
+	double se = sqrt((HOST_SPREAD * HOST_SPREAD + DRIFT_NOISE * DRIFT_NOISE + noise) * 2 / e);
+	double df = e > 1 ? 2.0 * e - 2 : INFINITY;
+	double level = 1 - 0.05 / MAX_OF(gates, 1u);
+	double edge = s->spread && e < 4 ? 2 * tolerance : tolerance;
+
+	return expm1(log1p(edge) + (student_factor(level, df) + student_quantile(POWER, df)) * se);
+}

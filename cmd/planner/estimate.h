@@ -1,0 +1,58 @@
+/*
+ * estimate.h - what a plan will take and what it can see. Pure.
+ *
+ * Calls follow from the workload by the loader's own rounds. Money is calls times the price, with
+ * the time of a call from the last run, else the cloud's median, else the function's timeout.
+ */
+#ifndef PLIMSOLL_PLANNER_ESTIMATE_H
+#define PLIMSOLL_PLANNER_ESTIMATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config/config.h"
+
+struct shape { /* a workload as it will be sent */
+	const struct config_test *test;
+	uint32_t variants;  /* 1 or 2 */
+	uint32_t spread;    /* of each variant; 0 = off */
+	uint32_t in_flight; /* of both variants together; set by guard_fit */
+	int64_t timeout_ms; /* of one call */
+};
+
+struct call_time {
+	double ms;
+	const char *basis; /* "last-run", "cloud-median", "timeout"; static */
+};
+
+struct price { /* of one call */
+	double per_request_usd, per_gb_s_usd, memory_gb;
+};
+
+struct estimate {
+	uint64_t requests;
+	int64_t cost_micro_usd;
+	uint32_t peak_concurrency;
+	int64_t duration_ms;
+	struct call_time call;
+	bool has_detectable;
+	double detectable_ratio; /* smallest slowdown that is found four times in five */
+};
+
+/* Loader calls of one round, and how long it lasts; arrival-rate executors. */
+uint32_t shape_round_calls(const struct shape *s);
+double shape_round_ms(const struct shape *s);
+/* Calls in flight at once when they take this long, not bounded by in_flight. */
+double shape_peak(const struct shape *s, double call_ms);
+
+/* gates: how many metrics share the error level (Holm); tolerance: of the gate that is asked. */
+void estimate_make(const struct shape *s, const struct call_time *call, const struct price *price,
+		   struct estimate *out);
+/*
+ * The smallest ratio by which new may be slower and still be called worse four times in five:
+ * Welch's interval over E environments a side with 5 % host spread, the noise of calls as in
+ * DESIGN 6 (simulated), at the level that the number of gates leaves.
+ */
+double estimate_detectable(const struct shape *s, double tolerance, unsigned gates);
+
+#endif

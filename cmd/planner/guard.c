@@ -1,0 +1,129 @@
+/* guard.c - concurrency and money; every refusal carries its figures. */
+#include "cmd/planner/guard.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/unit.h"
+
+#define CALLS_MAX_OF_A_RUN UINT64_C(4000000) /* what one loader takes */
+
+PRINTF_LIKE(3, 4) static void lower(struct room *room, int64_t calls, const char *fmt, ...)
+{
+	va_list ap;
+
+	calls = MAX_OF(calls, INT64_C(0));
+	if (calls >= room->calls)
+		return;
+	room->calls = (uint32_t)calls;
+	va_start(ap, fmt);
+	vsnprintf(room->because, sizeof(room->because), fmt, ap);
+	va_end(ap);
+}
+
+void guard_room(const struct config_limits *limits, const struct concurrency *c, struct room *out)
+{
+	double share = 1 - limits->keep_free_ratio;
+	double keep_percent = limits->keep_free_ratio * 100;
+	int64_t in_use = MAX_OF(c->in_use, INT64_C(0));
+
+	*out = (struct room){.calls = limits->concurrency};
+	snprintf(out->because, sizeof(out->because), "limits.concurrency is %u",
+		 limits->concurrency);
+	if (c->reserved >= 0)
+		lower(out, (int64_t)floor((double)c->reserved * share),
+		      "the function has %lld reserved, %g %% of it kept free",
+		      (long long)c->reserved, keep_percent);
+	else if (c->unreserved >= 0)
+		lower(out, (int64_t)floor((double)c->unreserved * share) - in_use,
+		      "the account has %lld unreserved, %g %% of it kept free, %lld in use",
+		      (long long)c->unreserved, keep_percent, (long long)in_use);
+}
+
+static bool is_arrival(const struct shape *s)
+{
+	return strstr(s->test->executor, "arrival-rate") != NULL;
+}
+
+static int fit_spread(struct shape *s, const struct room *room, char why[GUARD_WHY_SIZE])
+{
+	uint32_t fits = room->calls / s->variants;
+
+	if (s->variants > 1 && MIN_OF(s->spread, fits) < 2) {
+		snprintf(why, GUARD_WHY_SIZE,
+			 "a spread of %u cannot be judged: it needs at least 2 environments a "
+			 "side, 4 "
+			 "calls at once; free are %u (%s)",
+			 MIN_OF(s->spread, fits), room->calls, room->because);
+		return -EDQUOT;
+	}
+	if (fits == 0) {
+		snprintf(why, GUARD_WHY_SIZE, "no call can be made: free are 0 (%s)",
+			 room->because);
+		return -EDQUOT;
+	}
+	s->spread = MIN_OF(s->spread, fits);
+	return 0;
+}
+
+static int fit_others(const struct shape *s, const struct room *room, const struct call_time *call,
+		      char why[GUARD_WHY_SIZE])
+{
+	bool is_guess = strcmp(call->basis, "timeout") == 0;
+	double peak = shape_peak(s, call->ms);
+
+	/* From the timeout alone too much would be refused; in_flight bounds it anyway. */
+	if (is_arrival(s) && is_guess)
+		peak = s->variants;
+	if (peak <= room->calls)
+		return 0;
+	snprintf(why, GUARD_WHY_SIZE, "it needs %.0f calls at once; free are %u (%s)", peak,
+		 room->calls, room->because);
+	return -EDQUOT;
+}
+
+int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
+	      char why[GUARD_WHY_SIZE])
+{
+	bool is_burst = is_arrival(s) && s->spread;
+	double most;
+	int rc = is_burst ? fit_spread(s, room, why) : fit_others(s, room, call, why);
+
+	/* Room for slow calls beside those of the next round, but no more than is free. */
+	most = is_arrival(s) ? shape_round_calls(s) +
+				       ceil(s->test->rate_per_s * (double)s->timeout_ms / 1000)
+			     : s->test->vus;
+	s->in_flight = (uint32_t)MIN_OF(most, (double)room->calls);
+	return rc;
+}
+
+int guard_money(const struct config_limits *limits, const struct estimate *e,
+		int64_t spent_micro_usd, char why[GUARD_WHY_SIZE])
+{
+	char cost[UNIT_TEXT_SIZE], limit[UNIT_TEXT_SIZE], spent[UNIT_TEXT_SIZE];
+
+	unit_format_money(e->cost_micro_usd, cost);
+	unit_format_money(spent_micro_usd, spent);
+	if (e->requests > CALLS_MAX_OF_A_RUN) {
+		snprintf(why, GUARD_WHY_SIZE, "%llu calls are more than one run may make (%llu)",
+			 (unsigned long long)e->requests, (unsigned long long)CALLS_MAX_OF_A_RUN);
+		return -EDQUOT;
+	}
+	if (e->cost_micro_usd > limits->cost_per_run_micro_usd) {
+		unit_format_money(limits->cost_per_run_micro_usd, limit);
+		snprintf(why, GUARD_WHY_SIZE,
+			 "%llu calls of %g ms (%s) would cost %s, above limits.cost_per_run of %s",
+			 (unsigned long long)e->requests, e->call.ms, e->call.basis, cost, limit);
+		return -EDQUOT;
+	}
+	if (spent_micro_usd + e->cost_micro_usd > limits->cost_per_day_micro_usd) {
+		unit_format_money(limits->cost_per_day_micro_usd, limit);
+		snprintf(why, GUARD_WHY_SIZE,
+			 "it would cost %s, and %s of limits.cost_per_day (%s) are spent already",
+			 cost, spent, limit);
+		return -EDQUOT;
+	}
+	return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * guard.h - how much may be done at once, and what it may cost. Pure.
+ *
+ *	struct room room;
+ *	guard_room(&limits, &concurrency, &room);
+ *	rc = guard_fit(&shape, &room, why);	// may lower the spread; -EDQUOT: refused, why says
+ */
+#ifndef PLIMSOLL_PLANNER_GUARD_H
+#define PLIMSOLL_PLANNER_GUARD_H
+
+#include "cmd/planner/estimate.h"
+#include "common/config/config.h"
+
+#define GUARD_WHY_SIZE 400
+#define ROOM_WHY_SIZE 160
+
+struct concurrency { /* as the event says; -1 = not said */
+	int64_t unreserved, reserved, in_use;
+};
+
+struct room {
+	uint32_t calls;		     /* that may be in flight at once */
+	char because[ROOM_WHY_SIZE]; /* "32 by limits.concurrency" */
+};
+
+/* The smallest of: the configuration's limit, what the account (or the function's reservation)
+ * has, less what is to be kept free. */
+void guard_room(const struct config_limits *limits, const struct concurrency *c, struct room *out);
+
+/*
+ * Makes the shape fit: a spread is lowered, and in_flight set. -EDQUOT with why when even the
+ * least that can be judged does not fit.
+ */
+MUST_CHECK int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
+			 char why[GUARD_WHY_SIZE]);
+
+/* -EDQUOT with why when the plan costs more than a limit leaves. */
+MUST_CHECK int guard_money(const struct config_limits *limits, const struct estimate *e,
+			   int64_t spent_micro_usd, char why[GUARD_WHY_SIZE]);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * ledger.h - what the planner remembers: money of the day, and the last plan of every test. Pure
+ * documents; planner.c keeps them under the state's keys.
+ *
+ *	planner/spent			{"day": "2026-11-22", "micro_usd": 12345}
+ *	planner/functions/ACCOUNT/NAME	{"tests": {"compare": {"at": "2026-...Z", "run": "r..."}}}
+ *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
+ *
+ * Days are UTC days of the events, so that a recorded input spends the same again. What a run
+ * really cost is not seen in a pipe: the estimate stays booked.
+ */
+#ifndef PLIMSOLL_PLANNER_LEDGER_H
+#define PLIMSOLL_PLANNER_LEDGER_H
+
+#include "cmd/planner/plan.h"
+
+#define LEDGER_SPENT_KEY "planner/spent"
+#define LEDGER_KEY_SIZE 192
+
+/* "planner/functions/prod/hello" */
+void ledger_function_key(const char *subject, char out[LEDGER_KEY_SIZE]);
+void ledger_duration_key(const char *subject, char out[LEDGER_KEY_SIZE]);
+
+/* Micro-dollars booked on that time's day; 0 for another day. doc may be NULL. */
+int64_t ledger_spent(const struct json *doc, struct wall at);
+/* The document with so much more booked; a new day starts at 0. The caller's to free. */
+struct json *ledger_spend(const struct json *doc, struct wall at, int64_t micro_usd);
+/* The function's document with this plan in it. The caller's to free. */
+struct json *ledger_note_plan(const struct json *doc, struct wall at, const struct plan *plan);
+
+#endif

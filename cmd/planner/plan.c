@@ -1,0 +1,243 @@
+/* plan.c - the steps of a plan, in order. */
+#include "cmd/planner/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/planner/draft.h"
+
+/* A function may spend up to 10 s on its start, outside its own timeout. */
+#define AWS_START_MS 10000
+#define SLACK_MS 500
+#define AWS_TIMEOUT_DEFAULT_MS 3000
+#define HTTP_TIMEOUT_MS 30000
+/* base64 of it, with the rest of the event, stays within 64 KiB. */
+#define PAYLOADS_MAX_BYTES ((size_t)40 * 1024)
+
+static const char *purpose_of(const struct draft *d)
+{
+	const char *kind = json_get_str(d->change, "kind");
+
+	if (d->in->options->purpose)
+		return d->in->options->purpose;
+	if (kind && strcmp(kind, "manual") == 0)
+		return "manual";
+	return kind && strcmp(kind, "schedule") == 0 ? "schedule" : "change";
+}
+
+/* One try of a test for a change: a repeat of the event gives the same id. */
+static void make_run_id(struct draft *d)
+{
+	const char *change = json_get_str(d->change, "id");
+	const char *confirms = d->in->options->confirms;
+	const char *parts[] = {change ? change : d->in->event->id, d->test ? d->test->name : "",
+			       d->purpose, confirms ? confirms : "0"};
+
+	digest_id('r', parts, ARRAY_LEN(parts), d->run_id);
+}
+
+static int64_t timeout_of(const struct draft *d)
+{
+	if (d->account->provider == PROVIDER_HTTP)
+		return HTTP_TIMEOUT_MS;
+	return json_get_int(d->target, "timeout_ms", AWS_TIMEOUT_DEFAULT_MS);
+}
+
+static struct call_time call_time_of(const struct draft *d)
+{
+	double median_ms = json_real(json_at(d->in->event->data, "cloud.duration_p50_ms"));
+
+	if (d->in->call_ms > 0)
+		return (struct call_time){d->in->call_ms, "last-run"};
+	if (median_ms > 0)
+		return (struct call_time){median_ms, "cloud-median"};
+	return (struct call_time){(double)timeout_of(d), "timeout"};
+}
+
+static struct price price_of(const struct draft *d)
+{
+	const struct config_price *p = &d->in->config->price;
+	const char *arch = json_get_str(d->target, "arch");
+	bool is_arm = arch && strcmp(arch, "arm64") == 0;
+
+	if (d->account->provider == PROVIDER_HTTP)
+		return (struct price){0};
+	return (struct price){
+		.per_request_usd = p->per_request_usd,
+		.per_gb_s_usd = is_arm ? p->per_gb_s_arm_usd : p->per_gb_s_x86_usd,
+		.memory_gb = (double)json_get_int(d->target, "memory_bytes", 134217728) /
+			     (1024.0 * 1024 * 1024),
+	};
+}
+
+static struct concurrency concurrency_of(const struct draft *d)
+{
+	const struct json *limits = json_get(d->in->event->data, "limits");
+
+	return (struct concurrency){json_get_int(limits, "unreserved", -1),
+				    json_get_int(limits, "reserved", -1),
+				    json_get_int(limits, "in_use", -1)};
+}
+
+/* The first gate that is compared as a ratio is the one that the smallest effect is told for. */
+static void add_detectable(struct draft *d)
+{
+	const struct config *c = d->in->config;
+	const struct config_metric *asked = NULL;
+	unsigned gates = 0;
+
+	for (size_t i = 0; i < c->metric_count; i++) {
+		if (!c->metrics[i].is_gate)
+			continue;
+		gates++;
+		if (!asked && !c->metrics[i].is_points)
+			asked = &c->metrics[i];
+	}
+	if (!d->has_old || !asked || d->test->rate_per_s <= 0)
+		return;
+	d->estimate.has_detectable = true;
+	d->estimate.detectable_ratio = estimate_detectable(&d->shape, asked->tolerance, gates);
+}
+
+static void say_what_is_seen(struct draft *d, const struct room *room)
+{
+	if (d->shape.spread < d->test->spread)
+		draft_note(d, "spread %u instead of %u: %u calls at once are free (%s)",
+			   d->shape.spread, d->test->spread, room->calls, room->because);
+	if (d->has_old && d->shape.spread && d->shape.spread < 4)
+		draft_note(d, "with %u environments a side only twice the tolerance counts",
+			   d->shape.spread);
+	if (d->estimate.has_detectable)
+		draft_note(d, "sees %.0f %% and more", 100 * d->estimate.detectable_ratio);
+}
+
+/* Also for what is refused: the figures belong to the refusal. */
+static void fit(struct draft *d)
+{
+	const struct config_limits *limits = &d->in->config->limits;
+	struct concurrency concurrency = concurrency_of(d);
+	struct call_time call = call_time_of(d);
+	struct price price = price_of(d);
+	struct room room;
+	char why[GUARD_WHY_SIZE];
+
+	d->shape = (struct shape){
+		.test = d->test,
+		.variants = d->has_old ? 2 : 1,
+		.spread = d->test->spread,
+		.timeout_ms = timeout_of(d) + SLACK_MS +
+			      (d->account->provider == PROVIDER_AWS ? AWS_START_MS : 0),
+	};
+	guard_room(limits, &concurrency, &room);
+	if (guard_fit(&d->shape, &room, &call, why))
+		draft_decide(d, DECIDE_REFUSE, "%s", why);
+	estimate_make(&d->shape, &call, &price, &d->estimate);
+	add_detectable(d);
+	if (guard_money(limits, &d->estimate, d->in->spent_micro_usd, why))
+		draft_decide(d, DECIDE_REFUSE, "%s", why);
+	if (d->test->rate_per_s > limits->rate_per_s)
+		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
+			     d->test->rate_per_s, limits->rate_per_s);
+	if (d->decision == DECIDE_TEST)
+		say_what_is_seen(d, &room);
+}
+
+static void check_what_is_known(struct draft *d)
+{
+	const char *executor = d->test->executor;
+
+	if (strncmp(executor, "ramping", 7) == 0 || strcmp(executor, "per-vu-iterations") == 0)
+		draft_decide(
+			d, DECIDE_REFUSE,
+			"executor %s comes in a later version; there are constant-arrival-rate, "
+			"shared-iterations and constant-vus",
+			executor);
+	if (write_payload_bytes(d) > PAYLOADS_MAX_BYTES)
+		draft_decide(d, DECIDE_REFUSE,
+			     "the payloads have %zu bytes; a plan carries at most %zu",
+			     write_payload_bytes(d), PAYLOADS_MAX_BYTES);
+	if (d->account->provider == PROVIDER_HTTP && !config_is_allowed(d->account, d->rule->url))
+		draft_decide(d, DECIDE_REFUSE, "the host of %s is not in allow of account %s",
+			     d->rule->url, d->account->name);
+}
+
+static bool is_repeat(const struct draft *d)
+{
+	const struct json *last =
+		json_get(json_get(d->in->past, "tests"), d->test ? d->test->name : "");
+	const char *run = json_get_str(last, "run");
+
+	return run && strcmp(run, d->run_id) == 0;
+}
+
+static void finish(struct draft *d, struct plan *out)
+{
+	if (d->in->options->is_dry_run && d->decision == DECIDE_TEST) {
+		struct buf reason = BUF_INIT(2048);
+
+		buf_addf(&reason, "dry-run: %s", buf_str(&d->reason));
+		draft_decide(d, DECIDE_SKIP, "%s", buf_str(&reason));
+		buf_release(&reason);
+	}
+	memcpy(out->run_id, d->run_id, sizeof(out->run_id));
+	out->decision = d->decision;
+	out->test = x_strdup(d->test ? d->test->name : "");
+	out->is_repeat = is_repeat(d);
+	out->run = write_run(d);
+	if (d->decision == DECIDE_TEST) {
+		out->shard = write_shard(d);
+		out->cost_micro_usd = d->estimate.cost_micro_usd;
+	}
+	buf_release(&d->reason);
+}
+
+static void make_one(struct draft *d, const struct config_test *test, struct plan *out)
+{
+	d->test = test;
+	d->reason = (struct buf)BUF_INIT(2000);
+	make_run_id(d);
+	choose(d);
+	/* A person who tries a refusal or a dry run wants the figures; a skip has none. */
+	if (d->decision == DECIDE_TEST) {
+		version_pick(d);
+		check_what_is_known(d);
+		fit(d);
+	}
+	finish(d, out);
+}
+
+void plan_make(const struct plan_input *in, struct plan_list *out)
+{
+	const struct config_test *tests[TESTS_MAX];
+	struct plan_input money = *in;
+	struct draft first = {.in = &money};
+	size_t count;
+
+	first.change = json_get(in->event->data, "change");
+	first.target = json_get(in->event->data, "target");
+	first.purpose = purpose_of(&first);
+	if (!in->event->subject || subject_parse(in->event->subject, &first.subject))
+		return; /* the event's own check has seen to it */
+	first.account = config_account(in->config, first.subject.account);
+	first.rule = config_rule(in->config, first.subject.account, first.subject.function);
+	count = choose_tests(&first, tests);
+	out->items = x_calloc(count, sizeof(*out->items));
+	for (size_t i = 0; i < count; i++) {
+		struct draft d = first;
+		struct plan *p = &out->items[out->count++];
+
+		make_one(&d, tests[i], p);
+		money.spent_micro_usd += p->is_repeat ? 0 : p->cost_micro_usd;
+	}
+}
+
+void plan_list_release(struct plan_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].test);
+		json_free(list->items[i].run);
+		json_free(list->items[i].shard);
+	}
+	free(list->items);
+	*list = (struct plan_list){0};
+}

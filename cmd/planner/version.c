@@ -1,0 +1,105 @@
+/* version.c - what is under test, and which older version it can be compared with. */
+#include <string.h>
+
+#include "cmd/planner/draft.h"
+
+static bool is_equal(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+static struct version version_of(const struct json *o)
+{
+	return (struct version){json_get_str(o, "qualifier"), json_get_str(o, "code_sha256"),
+				json_get_str(o, "config_sha256")};
+}
+
+static const struct json *candidate(const struct draft *d, const char *qualifier)
+{
+	const struct json *list = json_get(d->in->event->data, "candidates");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const struct json *c = json_elem(list, i);
+
+		if (is_equal(json_get_str(c, "qualifier"), qualifier))
+			return c;
+	}
+	return NULL;
+}
+
+/* A qualifier that a person named; its hashes where the event knows them. */
+static struct version named(const struct draft *d, const char *qualifier)
+{
+	const struct json *c = candidate(d, qualifier);
+	struct version v = c ? version_of(c) : (struct version){0};
+
+	v.qualifier = qualifier;
+	return v;
+}
+
+/* Unknown hashes count as different: better one comparison too many than none. */
+static bool is_same_code(const struct version *a, const struct version *b)
+{
+	return is_equal(a->code_sha256, b->code_sha256) &&
+	       (!a->config_sha256 || !b->config_sha256 ||
+		is_equal(a->config_sha256, b->config_sha256));
+}
+
+/* The newest that can be called and is another; $LATEST is no version to compare with. */
+static bool find_old(struct draft *d, bool wants_same_code)
+{
+	const struct json *list = json_get(d->in->event->data, "candidates");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		struct version v = version_of(json_elem(list, i));
+
+		if (!v.qualifier || is_equal(v.qualifier, "$LATEST") ||
+		    is_equal(v.qualifier, d->new.qualifier) ||
+		    is_same_code(&v, &d->new) != wants_same_code)
+			continue;
+		d->old = v;
+		return true;
+	}
+	return false;
+}
+
+static void say_nothing_to_compare(struct draft *d)
+{
+	if (d->account->provider == PROVIDER_HTTP)
+		draft_note(d, "a URL has no old version: objectives only");
+	else if (d->account->publish_keep == 0)
+		draft_note(
+			d,
+			"no old version can be called: objectives only (publish_versions: keep 5 "
+			"under accounts.%s keeps one)",
+			d->account->name);
+	else
+		draft_note(d, "no old version can be called: objectives only");
+}
+
+void version_pick(struct draft *d)
+{
+	const struct plan_options *o = d->in->options;
+	bool is_calibration = strcmp(d->purpose, "calibrate") == 0;
+
+	d->new = o->new_qualifier ? named(d, o->new_qualifier) : version_of(d->target);
+	if (o->old_qualifier) {
+		d->old = named(d, o->old_qualifier);
+		d->has_old = true;
+	} else if (d->account->provider == PROVIDER_AWS) {
+		d->has_old = find_old(d, is_calibration);
+	}
+	if (d->has_old && is_equal(d->old.qualifier, d->new.qualifier))
+		draft_decide(
+			d, DECIDE_REFUSE,
+			"old and new are both %s: a version shares its environments with itself",
+			d->old.qualifier);
+	if (!d->has_old && is_calibration)
+		draft_decide(
+			d, DECIDE_REFUSE,
+			"calibrate needs a second published copy of the code of %s, and there is "
+			"none",
+			d->new.qualifier ? d->new.qualifier : "the function");
+	else if (!d->has_old)
+		say_nothing_to_compare(d);
+}
