@@ -178,6 +178,7 @@ static void exec_deliver(struct sink *s, const struct event *ev)
 {
 	struct to_exec *own = s->own;
 	struct buf line = BUF_INIT(EVENT_LINE_MAX_BYTES + 2);
+	struct job *job;
 
 	/* has_room() keeps a place; what the end of the input brings may need one more. */
 	if (own->count == EXEC_QUEUE_MAX) {
@@ -187,9 +188,10 @@ static void exec_deliver(struct sink *s, const struct event *ev)
 	}
 	buf_add(&line, ev->line, ev->line_bytes);
 	buf_addc(&line, '\n');
-	own->queue[own->count++] = (struct job){.line_bytes = line.len_bytes,
-						.line = buf_steal(&line),
-						.run = x_strdup(ev->run ? ev->run : "?")};
+	job = &own->queue[own->count++];
+	job->line_bytes = line.len_bytes;
+	job->line = buf_steal(&line);
+	job->run = x_strdup(ev->run ? ev->run : "?");
 	if (own->count == 1)
 		start(own);
 }
