@@ -188,7 +188,7 @@ static void explain(const struct answer_context *c, const char *why, const char 
 	struct buf text = BUF_INIT(4096);
 
 	buf_addf(&text, "cannot %s", c->what ? c->what : "call AWS");
-	if (c->host)
+	if (c->host && err->status)
 		buf_addf(&text, " at %s", c->host);
 	buf_addf(&text, ": %s", why);
 	if (c->origin && *c->origin && err->fault != AWS_NETWORK)

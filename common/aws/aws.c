@@ -218,7 +218,7 @@ int aws_call(struct aws_client *c, const struct aws_request *req, struct http_re
 	     struct aws_error *err)
 {
 	struct mono until = mono_add_ns(mono_now(), BUDGET_NS);
-	char *what = x_asprintf("%s of account %s", req->what, c->account);
+	char *what = x_asprintf("%s (account %s)", req->what, c->account);
 	struct answer_context ctx = {
 		.what = what, .permission = req->permission, .host = c->endpoints[req->service]};
 	struct aws_error local = {0};

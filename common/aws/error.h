@@ -44,7 +44,7 @@ struct aws_error {
 	enum aws_fault fault;
 	int status;		/* HTTP; 0 = no answer */
 	char code[80];		/* the service's own word: "ExpiredTokenException" */
-	char text[600];		/* for people, complete */
+	char text[1000];	/* for people, complete */
 	int64_t retry_after_ms; /* 0 = the service did not say */
 };
 

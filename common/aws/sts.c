@@ -88,11 +88,12 @@ static int read_session(const struct http_response *r, const struct sts_role *ro
 static void explain_denied(const struct sts_role *role, const struct aws_creds *base,
 			   struct aws_error *err)
 {
-	char why[300];
+	char why[600];
 	const char *end = strstr(err->text, "; ");
 	struct aws_error told = *err;
 
-	(void)snprintf(why, sizeof(why), "%.*s", end ? (int)(end - err->text) : 290, err->text);
+	(void)snprintf(why, sizeof(why), "%.*s",
+		       end ? (int)(end - err->text) : (int)sizeof(why) - 1, err->text);
 	if (strstr(why, "no identity-based policy"))
 		(void)aws_error_set(err, AWS_DENIED,
 				    "%s; missing: sts:AssumeRole on this role in the policy of the "
