@@ -8,6 +8,7 @@
 
 #include "common/base/unit.h"
 
+#define GUESSED_CALL_MS 1000.0 /* for calls in flight, while only the timeout is known */
 #define CALLS_MAX_OF_A_RUN UINT64_C(4000000) /* what one loader takes */
 
 PRINTF_LIKE(3, 4) static void lower(struct room *room, int64_t calls, const char *fmt, ...)
@@ -84,18 +85,27 @@ static int fit_others(const struct shape *s, const struct room *room, const stru
 	return -EDQUOT;
 }
 
+/*
+ * Room for twice a round, and for calls twice as slow as the last ones. More would let cold starts
+ * of the warm-up pile up into environments that the plan did not ask for.
+ */
+static double wanted_in_flight(const struct shape *s, const struct call_time *call)
+{
+	bool is_guess = strcmp(call->basis, "timeout") == 0;
+	double slow_ms = is_guess ? MIN_OF(call->ms, GUESSED_CALL_MS) : 2 * call->ms;
+
+	if (!is_arrival(s))
+		return s->test->vus;
+	return MAX_OF(shape_peak(s, slow_ms), 2.0 * shape_round_calls(s));
+}
+
 int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
 	      char why[GUARD_WHY_SIZE])
 {
 	bool is_burst = is_arrival(s) && s->spread;
-	double most;
 	int rc = is_burst ? fit_spread(s, room, why) : fit_others(s, room, call, why);
 
-	/* Room for slow calls beside those of the next round, but no more than is free. */
-	most = is_arrival(s) ? shape_round_calls(s) +
-				       ceil(s->test->rate_per_s * (double)s->timeout_ms / 1000)
-			     : s->test->vus;
-	s->in_flight = (uint32_t)MIN_OF(most, (double)room->calls);
+	s->in_flight = (uint32_t)MIN_OF(wanted_in_flight(s, call), (double)room->calls);
 	return rc;
 }
 
