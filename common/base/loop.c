@@ -277,7 +277,7 @@ static unsigned what_of(uint32_t bits)
 
 static void run_events(struct loop *l)
 {
-	for (l->event_next = 0; l->event_next < l->event_count;) {
+	while (l->event_next < l->event_count) {
 		struct epoll_event *ev = &l->events[l->event_next++];
 		struct loop_watch *w = ev->data.ptr;
 
@@ -318,6 +318,7 @@ void loop_turn(struct loop *l, int64_t max_wait_ns)
 
 	BUG_ON(n < 0 && errno != EINTR);
 	l->event_count = MAX_OF(n, 0);
+	l->event_next = 0; /* from here on loop_unwatch purges this batch: timers run before it */
 	l->now = mono_now();
 	run_timers(l);
 	run_events(l);

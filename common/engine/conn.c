@@ -65,9 +65,10 @@ static struct http1_response *get_answer(struct engine_conn *c)
 
 void conn_close(struct engine_conn *c)
 {
-	BUG_ON(c->call);
+	BUG_ON(c->call || c->state == CONN_UNUSED);
 	close_socket(c);
 	put_answer(c);
+	c->state = CONN_UNUSED;
 	c->pool->conn_count--;
 	c->next = c->pool->unused;
 	c->pool->unused = c;
@@ -81,7 +82,7 @@ static struct engine_conn *get_conn(struct engine_pool *p)
 		p->unused = c->next;
 	else
 		c = x_calloc(1, sizeof(*c));
-	*c = (struct engine_conn){.pool = p, .watch = {.fd = -1}};
+	*c = (struct engine_conn){.pool = p, .state = CONN_CONNECTING, .watch = {.fd = -1}};
 	p->conn_count++;
 	return c;
 }

@@ -33,7 +33,14 @@ struct call_list {
 	uint32_t count;
 };
 
-enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_IDLE, CONN_BUSY, CONN_STATE_COUNT };
+enum conn_state {
+	CONN_UNUSED,
+	CONN_CONNECTING,
+	CONN_HANDSHAKE,
+	CONN_IDLE,
+	CONN_BUSY,
+	CONN_STATE_COUNT
+};
 
 struct engine_conn {
 	struct loop_watch watch;

@@ -73,6 +73,39 @@ static void a_removed_watch_is_not_called(void **state)
 	loop_free(l);
 }
 
+static void drop_first(struct loop *l, struct loop_timer *t)
+{
+	(void)t;
+	loop_unwatch(l, &both[0]);
+}
+
+/* The timer and the event come in one turn, the timer's callback first. Found by the load engine.
+ */
+static void a_watch_removed_by_a_timer_is_not_called(void **state)
+{
+	struct loop_timer timer = {.run = drop_first};
+	struct loop *l = loop_new();
+	int ends[2];
+
+	(void)state;
+	ready_count = 0;
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+		both[0] =
+			(struct loop_watch){.ready = remove_both, .fd = ends[0], .want = LOOP_READ};
+		both[1] = (struct loop_watch){.fd = -1};
+		assert_int_equal(loop_watch(l, &both[0]), 0);
+		assert_int_equal(write(ends[1], "x", 1), 1);
+		if (turn == 1)
+			loop_timer_set(l, &timer, mono_now());
+		loop_turn(l, 0);
+		assert_int_equal(ready_count, 1); /* in the first turn only */
+		close(ends[0]);
+		close(ends[1]);
+	}
+	loop_free(l);
+}
+
 static void a_plain_file_is_always_ready(void **state)
 {
 	struct loop *l = loop_new();
@@ -186,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_run_by_deadline),
 		cmocka_unit_test(a_removed_watch_is_not_called),
+		cmocka_unit_test(a_watch_removed_by_a_timer_is_not_called),
 		cmocka_unit_test(a_plain_file_is_always_ready),
 		cmocka_unit_test(children),
 		cmocka_unit_test(options),
