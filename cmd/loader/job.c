@@ -27,7 +27,7 @@ static void unlink_job(struct job *j)
 	j->world->count--;
 }
 
-static void job_free(struct job *j)
+void job_free(struct job *j)
 {
 	struct loop_timer *timers[] = {&j->due_timer, &j->progress_timer, &j->deadline_timer,
 				       &j->act_timer};

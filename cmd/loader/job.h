@@ -123,6 +123,8 @@ struct job {
 void job_start(struct job_world *w, struct shard *shard_take, const char *parse_why);
 /* Ends it early: now when nothing is under way, else at the next turn of the loop. */
 void job_stop(struct job *j, enum job_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Gives it up without a word: the stage ends and nobody reads its result any more. */
+void job_free(struct job *j);
 /* A deadline told later, by run.planned. */
 void job_set_deadline(struct job *j, struct wall deadline);
 

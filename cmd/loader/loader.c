@@ -129,6 +129,8 @@ static int loader_close(struct stage *st, void *ctx)
 
 	(void)st;
 	loop_timer_clear(ld->world.loop, &ld->pause_timer);
+	while (ld->world.first)
+		job_free(ld->world.first);
 	fences_close(&ld->world.fences);
 	engine_free(ld->world.engine);
 	free(ld->world.credential_program);

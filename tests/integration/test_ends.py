@@ -122,7 +122,7 @@ def test_a_reader_that_left_while_a_run_is_held_is_111(site, change):
         wait_for("a call", lambda: os.path.exists(site.path("witness")), 60)
         p.stdout.close()
         p.stdout = None
-        assert p.wait(60) == 111
+        assert p.wait(60) == 111, p.stderr.read()
         assert b"unfinished" in p.stderr.read()
     finally:
         p.kill()
