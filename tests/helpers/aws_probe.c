@@ -9,6 +9,7 @@
  *the call fails.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/aws/cloudwatch.h"
@@ -150,6 +151,8 @@ static int do_metrics(struct probe *p)
 				    &p->err);
 	json_put_real(p->out, "invocations", cloudwatch_sum(&results[0]));
 	json_put_int(p->out, "status", results[0].status);
+	json_put_int(p->out, "points", (int64_t)results[0].count);
+	json_put_str(p->out, "message", results[0].message);
 	json_put_int(p->out, "last_status", results[COUNT - 1].status);
 	json_put_int(p->out, "last_points", (int64_t)results[COUNT - 1].count);
 	for (size_t i = 0; i < COUNT; i++)
@@ -216,7 +219,14 @@ static int open_client(struct probe *p)
 				.external_id = getenv("PROBE_EXTERNAL_ID"),
 				.profile = getenv("PROBE_PROFILE"),
 				.ca_file = getenv("PROBE_CA_FILE"),
-				.calls_per_s = 1000};
+				.calls_per_s = 1000,
+				.is_stopped = http_signal_pending};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM); /* stays pending, as in a process with a signalfd */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -errno;
 
 	if (getenv("PROBE_DURATION") &&
 	    unit_parse_i64(getenv("PROBE_DURATION"), &o.duration_s) != 0)
