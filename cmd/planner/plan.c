@@ -111,6 +111,15 @@ static void say_what_is_seen(struct draft *d, const struct room *room)
 		draft_note(d, "sees %.0f %% and more", 100 * d->estimate.detectable_ratio);
 }
 
+static bool is_repeat(const struct draft *d)
+{
+	const struct json *last =
+		json_get(json_get(d->in->past, "tests"), d->test ? d->test->name : "");
+	const char *run = json_get_str(last, "run");
+
+	return run && strcmp(run, d->run_id) == 0;
+}
+
 /* Also for what is refused: the figures belong to the refusal. */
 static void fit(struct draft *d)
 {
@@ -133,7 +142,8 @@ static void fit(struct draft *d)
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
 	estimate_make(&d->shape, &call, &price, &d->estimate);
 	add_detectable(d);
-	if (guard_money(limits, &d->estimate, d->in->spent_micro_usd, why))
+	/* A repeat is in the day's sum already. */
+	if (guard_money(limits, &d->estimate, is_repeat(d) ? 0 : d->in->spent_micro_usd, why))
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
 	if (d->test->rate_per_s > limits->rate_per_s)
 		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
@@ -159,15 +169,6 @@ static void check_what_is_known(struct draft *d)
 	if (d->account->provider == PROVIDER_HTTP && !config_is_allowed(d->account, d->rule->url))
 		draft_decide(d, DECIDE_REFUSE, "the host of %s is not in allow of account %s",
 			     d->rule->url, d->account->name);
-}
-
-static bool is_repeat(const struct draft *d)
-{
-	const struct json *last =
-		json_get(json_get(d->in->past, "tests"), d->test ? d->test->name : "");
-	const char *run = json_get_str(last, "run");
-
-	return run && strcmp(run, d->run_id) == 0;
 }
 
 static void finish(struct draft *d, struct plan *out)

@@ -90,20 +90,29 @@ static int check_options(struct planner *p, const struct planner_opts *o)
 	return read_payload(p, o->payload);
 }
 
-static int planner_open(struct stage *st, void *opts, void **ctx)
+static int planner_close(struct stage *st, void *ctx)
 {
-	const struct planner_opts *o = opts;
-	struct planner *p = x_calloc(1, sizeof(*p));
+	struct planner *p = ctx;
 
-	*ctx = p;
-	*p = (struct planner){.stage = st, .payload = BUF_INIT(PAYLOAD_MAX_BYTES)};
-	if (!stage_config_path(st)) {
+	(void)st;
+	config_free(p->config);
+	json_free(p->spent);
+	buf_release(&p->payload);
+	free(p);
+	return EXIT_FINE;
+}
+
+static int read_settings(struct planner *p, const struct planner_opts *o)
+{
+	const char *path = stage_config_path(p->stage);
+
+	if (!path) {
 		log_error("no settings: give --config FILE (plimsoll init writes one)");
-		return EXIT_USAGE;
+		return -ENOENT;
 	}
-	p->config = load_config(stage_config_path(st));
+	p->config = load_config(path);
 	if (!p->config)
-		return EXIT_USAGE;
+		return -EINVAL;
 	p->options = (struct plan_options){
 		.old_qualifier = o->old_qualifier,
 		.new_qualifier = o->new_qualifier,
@@ -112,7 +121,20 @@ static int planner_open(struct stage *st, void *opts, void **ctx)
 		.confirms = o->confirms,
 		.is_dry_run = o->is_dry_run,
 	};
-	return check_options(p, o) ? EXIT_USAGE : EXIT_FINE;
+	return check_options(p, o);
+}
+
+static int planner_open(struct stage *st, void *opts, void **ctx)
+{
+	struct planner *p = x_calloc(1, sizeof(*p));
+
+	*p = (struct planner){.stage = st, .payload = BUF_INIT(PAYLOAD_MAX_BYTES)};
+	if (read_settings(p, opts)) {
+		planner_close(st, p);
+		return EXIT_USAGE;
+	}
+	*ctx = p;
+	return EXIT_FINE;
 }
 
 static char *endpoint_of(const struct planner *p, const struct event *ev)
@@ -228,18 +250,6 @@ static void planner_reload(struct stage *st, void *ctx)
 	config_free(p->config);
 	p->config = c;
 	log_info("settings read again");
-}
-
-static int planner_close(struct stage *st, void *ctx)
-{
-	struct planner *p = ctx;
-
-	(void)st;
-	config_free(p->config);
-	json_free(p->spent);
-	buf_release(&p->payload);
-	free(p);
-	return EXIT_FINE;
 }
 
 int main(int argc, char **argv)
