@@ -1,0 +1,140 @@
+"""The front door's commands that need no cloud: help, check, hist, pause, add, the looking ones without an archive."""
+import json
+import os
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogWriter
+
+from helpers.programs import example, lines, pl
+
+COMMANDS = ["init", "check", "add", "list", "run", "watch", "status", "show", "why", "compare", "hist", "pause",
+            "resume", "accept", "credential", "sign"]
+
+GOOD = """\
+accounts:
+  prod: {provider: aws, region: us-east-1, endpoint: "http://127.0.0.1:9"}
+  web: {provider: http, allow: [127.0.0.1]}
+functions:
+  prod/hello: {payload: '{}', tests: [compare]}
+  prod/never-*: {tests: []}
+"""
+
+
+@pytest.fixture
+def door(tmp_path):
+    (tmp_path / "plimsoll.yaml").write_text(GOOD)
+
+    def run(*args, **kw):
+        return pl("plimsoll", *args, home=tmp_path, cwd=tmp_path, **kw)
+    return run
+
+
+def test_every_command_explains_itself(door):
+    listed = door("--help")
+    assert listed.code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in listed.text, name
+        r = door(name, "--help")
+        assert r.code == 0 and r.text.startswith("usage: plimsoll " + name), (name, r)
+        assert door(name, "--no-such-option").code == 100, name
+    assert "did you mean check?" in door("chekc").errors
+
+
+def test_check_says_every_mistake_and_exits_100(door, tmp_path):
+    assert door("check").code == 0
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("accounts:\n  prod: {provider: aws, regin: x}\nlimts: {}\n")
+    r = door("check", bad)
+    assert r.code == 100
+    assert len(r.errors.strip().splitlines()) == 3
+    assert f'{bad}:3:1: unknown key "limts" (did you mean "limits"?), expected one of' in r.errors
+    assert json.loads(door("check", "--schema").text)["type"] == "object"
+
+
+def write_log(path, values):
+    h = HdrHistogram(1, 3600 * 1000 * 1000, 3)
+    for v in values:
+        h.record_value(v)
+    with open(path, "w") as f:
+        w = HistogramLogWriter(f)
+        w.output_log_format_version()
+        f.write("#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]\n")
+        w.output_legend()
+        w.output_interval_histogram(h)
+    return h
+
+
+def test_hist_reads_and_merges_logs_of_others(door, tmp_path):
+    a = write_log(tmp_path / "a.hlog", range(100, 100000, 37))
+    a.add(write_log(tmp_path / "b.hlog", [5, 5, 5, 123456, 3599999999]))
+    got = json.loads(door("hist", "--json", tmp_path / "a.hlog", tmp_path / "b.hlog").text)
+    want = {"count": a.get_total_count(), "min": a.get_min_value(), "max": a.get_max_value()}
+    want |= {name: a.get_value_at_percentile(p) for name, p in
+             (("p50", 50), ("p90", 90), ("p95", 95), ("p99", 99), ("p999", 99.9))}
+    mean = got.pop("mean")
+    assert got == want
+    assert abs(mean - a.get_mean_value()) < 1e-6 * mean
+    csv = door("hist", "--csv", tmp_path / "b.hlog").text.splitlines()
+    assert csv[0] == "value,count,share" and csv[1] == "5,3,0.600000" and csv[-1].endswith(",1.000000")
+    (tmp_path / "c.hlog").write_text("not,a,log,HISTFxxxx\n")
+    r = door("hist", tmp_path / "c.hlog")
+    assert r.code == 100 and "c.hlog:1: " in r.errors
+
+
+def test_pause_and_resume(door, tmp_path):
+    assert door("resume").text == "was not paused\n"
+    assert door("pause", "deploy at noon").code == 0
+    assert (tmp_path / ".local/state/plimsoll/pause").read_text() == "deploy at noon"
+    assert "paused" in door("status").text
+    assert door("resume").text == "resumed\n"
+    assert not os.path.exists(tmp_path / ".local/state/plimsoll/pause")
+
+
+def test_add_writes_a_rule_that_holds(door, tmp_path):
+    r = door("add", "prod/other", "--payload", """{"name": "it's"}""")
+    assert r.code == 0, r
+    assert "prod-other.yaml" in r.text and (tmp_path / "conf.d/prod-other.yaml").exists()
+    assert "rule prod/other" in door("why", "prod/other").text
+    assert door("add", "prod/other").code == 100
+    assert door("add", "nowhere/other").code == 100
+    r = door("add", "prod/third", "--tests", "no-such-test")
+    assert r.code == 100 and not (tmp_path / "conf.d/prod-third.yaml").exists()
+
+
+def test_why_names_the_rule(door):
+    assert "rule prod/hello (plimsoll.yaml:5)" in door("why", "prod/hello").text
+    assert "never called" in door("why", "prod/never-me").text
+    assert "no rule matches" in door("why", "prod/stranger").text
+
+
+def test_what_the_archive_knows(door, tmp_path):
+    assert "nothing has been tested yet" in door("status").errors
+    state = tmp_path / ".local/state/plimsoll"
+    fed = pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines([example("run.finished")]), home=tmp_path)
+    assert fed.code == 1, fed
+    r = door("status")
+    assert "prod/hello" in r.text and "worse" in r.text
+    assert "1 -> 2" in r.text
+    shown = door("show", "raaaa")
+    assert shown.code == 0 and "response_p50" in shown.text
+    assert json.loads(door("show", "--json", "raaaa").text)["data"]["verdict"] == "worse"
+    assert door("show", "rzzzz").code == 100
+    assert "response_p50" in door("compare", "raaaa", "raaaa").text
+    assert "worse" in door("why", "prod/hello").text
+    r = door("accept", "prod/hello", "--reason", "new crypto")
+    assert r.code == 0 and "version 2" in r.text
+    assert door("accept", "prod/stranger").code == 100
+
+
+def test_run_without_a_payload_refuses_when_nobody_can_answer(door, tmp_path):
+    (tmp_path / "plimsoll.yaml").write_text(GOOD.replace("{payload: '{}', tests: [compare]}", "{tests: [compare]}"))
+    r = door("run", "prod/hello", input=b"")
+    assert r.code == 100 and "--payload" in r.errors
+
+
+def test_the_policy_is_json(door):
+    least = json.loads(door("init", "--print-policy").text)
+    more = json.loads(door("init", "--print-policy", "--publish").text)
+    assert "lambda:PublishVersion" not in json.dumps(least)
+    assert "lambda:PublishVersion" in json.dumps(more) and "lambda:InvokeFunction" in json.dumps(least)
