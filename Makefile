@@ -41,7 +41,12 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/$(patsubst plimsoll-%,%,$(p)).c),$(B)/$(p)))
 
-all: $(BUILT_PROGRAMS) ## build all programs into build/$(MODE)
+# Dashboards and rules may ask only for metrics of the table: a renamed one ends the build here.
+$(B)/grafana.checked: common/prom/metrics.def grafana/generate.py grafana/rules.yml $(wildcard grafana/dashboards/*)
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) grafana/generate.py --check && touch $@
+
+all: $(BUILT_PROGRAMS) $(B)/grafana.checked ## build all programs into build/$(MODE)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -113,9 +118,12 @@ docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the 
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
 install: all ## programs and pages into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll \
+		$(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 755 $(BUILT_PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/plimsoll.schema.json $(DESTDIR)$(PREFIX)/share/plimsoll
+	install -m 644 grafana/rules.yml $(DESTDIR)$(PREFIX)/share/plimsoll/grafana
+	install -m 644 grafana/dashboards/*.json $(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll
 
 clean: ## remove build/

@@ -13,8 +13,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 BUILD_PACKAGES="build-essential pkg-config libcurl4-openssl-dev libjansson-dev libssl-dev
-	libyaml-dev zlib1g-dev libsqlite3-dev"
-TEST_PACKAGES="libcmocka-dev python3 python3-venv prometheus prometheus-pushgateway nginx-light jq
+	libyaml-dev zlib1g-dev libsqlite3-dev python3"
+TEST_PACKAGES="libcmocka-dev python3-venv prometheus prometheus-pushgateway nginx-light jq
 	sqlite3 curl openssl shellcheck cppcheck clang-format ca-certificates procps"
 
 say() { printf 'deps: %s\n' "$*" >&2; }

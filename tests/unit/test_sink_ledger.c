@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "cmd/sink/ledger.h"
+#include "common/stats/hdr.h"
 #include "tests/unit/example.h"
 
 /* The example's event of a kind, changed at some places: path is dotted, value is JSON text. */
@@ -108,6 +109,29 @@ static void test_a_run(void **state)
 	expect_lines(doc, LINES("plimsoll_last_change_timestamp_seconds 1795359590"));
 	assert_true(fold(&doc, REMOVED, NULL));
 	assert_null(doc);
+}
+
+/* What the verdict did not look at comes from the histogram. */
+static void test_percentiles_of_the_histogram(void **state)
+{
+	struct buf text = BUF_INIT(65536), quoted = BUF_INIT(65536);
+	struct hdr *h = hdr_new();
+	struct json *doc = NULL;
+
+	(void)state;
+	hdr_record_n(h, 50000, 98);
+	hdr_record_n(h, 90000, 2);
+	hdr_encode(h, &text);
+	buf_addf(&quoted, "{\"new\":{\"response\":\"%s\"}}", buf_str(&text));
+	fold(&doc, FINISHED, EDITS({"histograms", buf_str(&quoted)}));
+	expect_lines(doc, LINES("plimsoll_response_seconds{variant=\"new\",stat=\"p50\"} 0.141",
+				"plimsoll_response_seconds{variant=\"new\",stat=\"p95\"} 0.050015",
+				"plimsoll_response_seconds{variant=\"new\",stat=\"p99\"} 0.090047",
+				"!plimsoll_response_seconds{variant=\"old\",stat=\"p99\"}"));
+	hdr_free(h);
+	buf_release(&text);
+	buf_release(&quoted);
+	json_free(doc);
 }
 
 static void test_verdicts(void **state)
@@ -278,6 +302,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_run),
+		cmocka_unit_test(test_percentiles_of_the_histogram),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_counted_once),
 		cmocka_unit_test(test_skipped),
