@@ -178,6 +178,7 @@ static void leave_waiting(struct job *j)
 			      .run = j->shard->run,
 			      .functions = j->shard->targets[0].function,
 			      .config = stage_config_path(j->world->stage),
+			      .state = stage_state_dir(j->world->stage),
 		      },
 		      on_keys, j);
 }

@@ -23,7 +23,7 @@ static const struct opt option_rows[] = {
 	{"slots", 0, OPT_U64, offsetof(struct options, slots), "N", "4",
 	 "runs that may go side by side in this process"},
 	{"pause-file", 0, OPT_STRING, offsetof(struct options, pause_file), "FILE", NULL,
-	 "while it exists nothing is called; else pause in the user's state folder"},
+	 "while it exists nothing is called; else pause under --state or the user's state folder"},
 	{"max-rate", 0, OPT_STRING, offsetof(struct options, max_rate), "RATE", "1000/s",
 	 "refuses shards that ask for more"},
 	{"max-in-flight", 0, OPT_U64, offsetof(struct options, max_in_flight), "N", "1000",
@@ -42,10 +42,13 @@ struct loader {
 
 /* ---- the pause file ---- */
 
-static char *default_pause_file(void)
+/* Where `plimsoll pause` puts it. */
+static char *default_pause_file(const char *state_dir)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
+	if (state_dir)
+		return x_asprintf("%s/pause", state_dir);
 	if (state && *state == '/')
 		return x_asprintf("%s/plimsoll/pause", state);
 	return home && *home ? x_asprintf("%s/.local/state/plimsoll/pause", home) : NULL;
@@ -110,7 +113,8 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 	ld->world.loop = stage_loop(st);
 	ld->world.engine = engine_new(ld->world.loop);
 	ld->world.credential_program = session_program(o->credential_program);
-	ld->pause_file = o->pause_file ? x_strdup(o->pause_file) : default_pause_file();
+	ld->pause_file =
+		o->pause_file ? x_strdup(o->pause_file) : default_pause_file(stage_state_dir(st));
 	if (open_config(ld, stage_config_path(st)) != 0 || open_limits(ld, o) != 0)
 		return EXIT_USAGE;
 	rc = fences_open(&ld->world.fences, stage_state_dir(st));

@@ -216,8 +216,9 @@ static void on_timer(struct loop *l, struct loop_timer *t)
 
 static int spawn(struct session *s)
 {
-	const char *argv[] = {s->how.program, "credential",	s->how.account, "--run", s->how.run,
-			      "--functions",  s->how.functions, NULL,		NULL,	 NULL};
+	const char *argv[12] = {s->how.program, "credential",  s->how.account,	 "--run",
+				s->how.run,	"--functions", s->how.functions, NULL};
+	size_t n = 7;
 	struct proc_spec spec = {
 		.argv = argv,
 		/* Where keys come from is the helper's business; it needs what we were given. */
@@ -228,8 +229,12 @@ static int spawn(struct session *s)
 	};
 
 	if (s->how.config) {
-		argv[7] = "--config";
-		argv[8] = s->how.config;
+		argv[n++] = "--config";
+		argv[n++] = s->how.config;
+	}
+	if (s->how.state) {
+		argv[n++] = "--state";
+		argv[n++] = s->how.state;
 	}
 	return proc_spawn(&spec, &s->child);
 }

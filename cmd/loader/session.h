@@ -28,7 +28,7 @@
 struct session_how {	     /* borrowed for the session's life */
 	const char *program; /* "plimsoll", with or without a path */
 	const char *account, *run, *functions;
-	const char *config; /* NULL = none */
+	const char *config, *state; /* NULL = none */
 };
 
 enum session_news {
