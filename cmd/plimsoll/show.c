@@ -32,7 +32,7 @@ static enum exit_code tell(const struct json *event)
 {
 	struct buf line = BUF_INIT(4u * 1024u * 1024u), out = BUF_INIT(4u * 1024u * 1024u);
 	char *program = paths_program("plimsoll-sink");
-	const char *argv[] = {program, "--to", "terminal", "--log-level", "error", NULL};
+	const char *argv[] = {program, "--to", "terminal", "--only", "--log-level", "error", NULL};
 	struct proc_spec spec = {.argv = argv};
 	int rc;
 

@@ -9,7 +9,7 @@
 
 struct options {
 	struct opt_list to;
-	bool needs_comparison, may_be_empty;
+	bool needs_comparison, may_be_empty, is_only;
 	int64_t retry_ms, sweep_ms;
 };
 
@@ -73,7 +73,8 @@ static bool choose_sinks(struct sink_stage *s, const struct options *o)
 	}
 	if (o->to.count == 0 && !sinks_add(&s->sinks, "terminal", &s->world))
 		return false;
-	sinks_add_configured(&s->sinks, &s->world);
+	if (!o->is_only)
+		sinks_add_configured(&s->sinks, &s->world);
 	return sinks_check(&s->sinks);
 }
 
@@ -234,6 +235,8 @@ static const struct opt rows[] = {
 	{"to", 't', OPT_LIST, ROW(to), "SINK", NULL,
 	 "terminal, pushgateway[=URL], archive[=PATH], file=PATH, exec=PROGRAM; may be repeated, "
 	 "adds to those of the settings (default terminal)"},
+	{"only", 0, OPT_FLAG, ROW(is_only), NULL, NULL,
+	 "the sinks of --to and none of the settings: for telling old events again"},
 	{"require-comparison", 0, OPT_FLAG, ROW(needs_comparison), NULL, NULL,
 	 "not-compared is not good enough: exit 2"},
 	{"allow-empty", 0, OPT_FLAG, ROW(may_be_empty), NULL, NULL,

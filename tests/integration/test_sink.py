@@ -348,6 +348,11 @@ sinks:
     assert sql(tmp_path / "a.sqlite", "select verdict from verdicts") == ["worse"]
     page = pushgateway.metrics()
     assert 'metric="lines"' in page and "secret" not in page
+    # An old event that is only told again goes nowhere else.
+    old = result(verdict="better", run="rbbbbbbbbbbbbbbbbbbbb", finished_at="2026-11-22T23:00:00.000Z")
+    assert pl("sink", "--config", config, "--to", "terminal", "--only", input=[old]).text.startswith("better ")
+    assert 'verdict="better"} 0' in pushgateway.metrics()
+    assert sql(tmp_path / "a.sqlite", "select count(*) from verdicts") == ["1"]
 
 
 # -- the terminal -----------------------------------------------------------------------------------------------------
