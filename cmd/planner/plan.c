@@ -74,7 +74,9 @@ static struct concurrency concurrency_of(const struct draft *d)
 {
 	const struct json *limits = json_get(d->in->event->data, "limits");
 
-	return (struct concurrency){json_get_int(limits, "unreserved", -1),
+	int64_t account = json_get_int(limits, "account_concurrency", -1);
+
+	return (struct concurrency){json_get_int(limits, "unreserved", account),
 				    json_get_int(limits, "reserved", -1),
 				    json_get_int(limits, "in_use", -1)};
 }
