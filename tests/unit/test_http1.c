@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "common/base/rng.h"
 #include "common/engine/http1.h"
 
 #define OK11 "HTTP/1.1 200 OK\r\n"
@@ -383,6 +384,100 @@ static void a_cap_of_zero_keeps_nothing(void **state)
 	http1_release(&r);
 }
 
+/* What a parse came to, for comparison. */
+struct outcome {
+	enum http1_state state;
+	int status;
+	bool is_keep_alive;
+	uint64_t total_bytes;
+	size_t kept_bytes, header_count, taken_bytes;
+	const char *why;
+};
+
+static struct outcome parse(struct http1_response *r, const char *data, size_t len,
+			    struct rng *cuts)
+{
+	size_t at = 0, used = 0;
+	struct outcome o = {.state = HTTP1_MORE};
+
+	http1_begin(r, false, CAP);
+	while (at < len && o.state == HTTP1_MORE) {
+		size_t n =
+			cuts ? 1 + (size_t)rng_below(cuts, MIN_OF(len - at, (size_t)9)) : len - at;
+		char *piece = malloc(n);
+
+		memcpy(piece, data + at, n);
+		o.state = http1_feed(r, piece, n, &used);
+		free(piece);
+		at += used;
+	}
+	o.status = r->status;
+	o.is_keep_alive = r->is_keep_alive;
+	o.total_bytes = r->body_total_bytes;
+	o.kept_bytes = r->body.len_bytes;
+	o.header_count = r->header_count;
+	o.taken_bytes = o.state == HTTP1_DONE ? at : 0;
+	o.why = r->why;
+	return o;
+}
+
+static size_t mutate(char *data, size_t len, size_t size, struct rng *g)
+{
+	static const char spice[] = "\r\n\0 :;,\t0159aFg-";
+	size_t at = (size_t)rng_below(g, len), n;
+
+	switch (rng_below(g, 4)) {
+	case 0: /* another byte */
+		data[at] = rng_below(g, 2) ? (char)rng_next(g)
+					   : spice[rng_below(g, sizeof(spice) - 1)];
+		return len;
+	case 1: /* some bytes gone */
+		n = (size_t)rng_below(g, MIN_OF(len - at, (size_t)8));
+		memmove(data + at, data + at + n, len - at - n);
+		return len - n;
+	case 2: /* some bytes twice */
+		n = MIN_OF((size_t)rng_below(g, 20), MIN_OF(len - at, size - len));
+		memmove(data + at + n, data + at, len - at);
+		return len + n;
+	default: /* cut off */
+		return rng_below(g, 8) ? len : at + 1;
+	}
+}
+
+/* Whatever comes, the pieces it comes in do not matter. Short, but in every run of the tests. */
+static void mutated_answers_are_read_alike_in_pieces(void **state)
+{
+	struct rng g = {.state = 20261122};
+	struct http1_response whole, pieces;
+	char data[1024];
+
+	(void)state;
+	http1_init(&whole);
+	http1_init(&pieces);
+	for (size_t i = 0; i < 30000; i++) {
+		const char *raw = cases[rng_below(&g, ARRAY_LEN(cases))].raw;
+		size_t len = strlen(raw);
+		struct outcome a, b;
+
+		memcpy(data, raw, len);
+		for (uint64_t k = rng_below(&g, 5); len && k; k--)
+			len = mutate(data, len, sizeof(data), &g);
+		a = parse(&whole, data, len, NULL);
+		b = parse(&pieces, data, len, &g);
+		assert_int_equal(a.state, b.state);
+		assert_int_equal(a.status, b.status);
+		assert_int_equal(a.is_keep_alive, b.is_keep_alive);
+		assert_int_equal(a.total_bytes, b.total_bytes);
+		assert_int_equal(a.kept_bytes, b.kept_bytes);
+		assert_int_equal(a.header_count, b.header_count);
+		assert_int_equal(a.taken_bytes, b.taken_bytes);
+		assert_ptr_equal(a.why, b.why);
+		assert_memory_equal(buf_str(&whole.body), buf_str(&pieces.body), a.kept_bytes);
+	}
+	http1_release(&whole);
+	http1_release(&pieces);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +486,7 @@ int main(void)
 		cmocka_unit_test(endless_answers_are_refused),
 		cmocka_unit_test(a_response_is_used_again),
 		cmocka_unit_test(a_cap_of_zero_keeps_nothing),
+		cmocka_unit_test(mutated_answers_are_read_alike_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
