@@ -1,0 +1,38 @@
+/*
+ * versions.h - published versions of one function: which can be called, which are ours, which of
+ * ours may go.
+ *
+ * What we published ourselves is remembered under published/ACCOUNT/FUNCTION, apart from what
+ * the poll remembers, since `plimsoll run` publishes beside a running watcher. Only those are ever
+ * deleted.
+ */
+#ifndef PLIMSOLL_CMD_WATCHER_VERSIONS_H
+#define PLIMSOLL_CMD_WATCHER_VERSIONS_H
+
+#include "common/aws/lambda.h"
+#include "common/json/json.h"
+#include "common/stage/stage.h"
+
+#define CANDIDATES_MAX 10
+
+/* Newest first, "$LATEST" dropped. */
+void versions_sort(struct lambda_list *versions);
+/* The newest version with this code and these settings, or NULL. Borrowed. */
+const struct lambda_function *versions_equal_to(const struct lambda_list *versions,
+						const struct lambda_function *f);
+/* data.candidates: those that can be called, newest first, at most CANDIDATES_MAX. */
+struct json *versions_candidates(const struct lambda_list *versions);
+
+/* Adds a version to what we made. The key is "ACCOUNT/FUNCTION". */
+void versions_remember(struct stage *st, const char *subject, const char *version);
+void versions_forget(struct stage *st, const char *subject, const char *version);
+void versions_forget_all(struct stage *st, const char *subject);
+/* What we made, as a JSON array of strings, newest first; never NULL, the caller frees it. */
+struct json *versions_ours(struct stage *st, const char *subject);
+/*
+ * Those of ours, oldest last, that may go: not among the newest keep (at least 2: the version under
+ * test and its baseline), not held by the alias. ours is newest first. The caller frees the array.
+ */
+struct json *versions_to_retire(const struct json *ours, uint32_t keep, const char *held);
+
+#endif
