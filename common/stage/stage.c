@@ -165,6 +165,7 @@ static void look_for_end(struct stage *st)
 	if (!st->is_end_told && st->def->end) {
 		st->is_end_told = true;
 		st->def->end(st, st->ctx);
+		settle(st); /* nothing else would wake the loop for what end() sent */
 	}
 	if (held(st) == 0 && stage_out_is_empty(st))
 		st->is_over = true;
