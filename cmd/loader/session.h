@@ -22,7 +22,7 @@
 #include "common/base/loop.h"
 #include "common/base/proc.h"
 
-#define SESSION_WHY_SIZE 300
+#define SESSION_WHY_SIZE 800
 #define SESSION_HELPER_MS 60000
 
 struct session_how {	     /* borrowed for the session's life */

@@ -20,7 +20,7 @@
 
 #include "cmd/loader/schedule.h"
 
-#define SHARD_WHY_SIZE 300
+#define SHARD_WHY_SIZE 800 /* holds what `plimsoll credential` says */
 #define SHARD_HEADERS_MAX 16
 #define TIMEOUT_MS_DEFAULT 30000
 #define TIMEOUT_MS_MAX 900000
