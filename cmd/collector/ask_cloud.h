@@ -1,0 +1,34 @@
+/*
+ * ask_cloud.h - the child that asks the provider: plimsoll-collector --ask-cloud < question.
+ *
+ * A process of its own, since an answer may take a minute (limiter, retries) and a verdict must
+ * not wait for it. Question and answer are JSON:
+ *
+ *	{"config": "plimsoll.yaml", "state": DIR?, "account": "prod", "function": "hello",
+ *	 "want": "figures", "from": "2026-...Z", "to": "2026-...Z",
+ *	 "variants": [{"name": "old", "qualifier": "1"}, ...]}
+ *	-> {"source": "cloudwatch", "invocations": 352, "errors": 0, "throttles": 0,
+ *	    "duration_p50_ms": 60.1, "versions": {"old": {"invocations": 176, "throttles": 0}, ...}}
+ *
+ *	{..., "want": "revision", "qualifier": "$LATEST"}
+ *	-> {"revision": "...", "code_sha256": "..."}
+ *
+ * A member is absent where the provider has no figure. Exit 0; 100 or 111 with one line of talk.
+ */
+#ifndef PLIMSOLL_COLLECTOR_ASK_CLOUD_H
+#define PLIMSOLL_COLLECTOR_ASK_CLOUD_H
+
+#include "common/aws/cloudwatch.h"
+#include "common/json/json.h"
+
+int ask_cloud_main(void);
+
+/* The pure part: figures from the answers to ask_cloud_queries(), for the tests. */
+#define ASK_CLOUD_METRICS 4		  /* of the function */
+#define ASK_CLOUD_QUERIES_MAX (4 + 2 * 2) /* and two of each variant */
+size_t ask_cloud_queries(const struct json *question, struct cloudwatch_query *out,
+			 struct buf resources[2]);
+struct json *ask_cloud_figures(const struct json *question, const struct cloudwatch_result *results,
+			       size_t count);
+
+#endif

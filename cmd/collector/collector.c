@@ -1,0 +1,452 @@
+/*
+ * collector.c - plimsoll-collector: holds runs until all their shards are there, judges them, and
+ * tells the result. README.md beside it says what it eats and gives.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/collector/ask_cloud.h"
+#include "cmd/collector/bookkeeping.h"
+#include "cmd/collector/cloud.h"
+#include "cmd/collector/finish.h"
+#include "cmd/collector/runs.h"
+#include "cmd/collector/sources.h"
+#include "common/base/log.h"
+#include "common/stage/stage.h"
+
+/* Reports of other tools that come after the verdict are put into one amendment after this. */
+#define REPORTS_WAIT_MS 60000
+
+struct collector_opts {
+	struct cloud_opts cloud;
+};
+
+struct collector {
+	struct stage *st;
+	struct runs runs;
+	struct sources sources;
+	struct cloud cloud;
+	struct config *config, *retired; /* a retired one may still be in use by a source */
+	const struct collector_opts *opts;
+	size_t busy; /* runs that something outside is still asked about */
+	bool is_ending;
+};
+
+/* Telling. */
+
+static void before_close(struct run *r)
+{
+	loop_timer_clear(r->owner->cloud.loop, &r->amend_timer);
+	sources_stop(&r->owner->sources, r);
+	cloud_stop(r);
+}
+
+static void close_run(struct collector *c, struct run *r)
+{
+	run_close(&c->runs, r, before_close);
+}
+
+/* Sends it, without its histograms when it would be too large; keeps it for amendments. */
+static void tell_data(struct collector *c, struct run *r, struct json *data_take)
+{
+	char why[EVENT_WHY_SIZE], *id;
+	struct event ev;
+	int rc;
+
+	id = x_asprintf("%s.f%lld", r->id, (long long)json_get_int(data_take, "rev", 0));
+	rc = event_new(&ev, EV_RUN_FINISHED, id, r->subject, r->id, r->last, json_ref(data_take),
+		       why);
+	if (rc == -E2BIG) {
+		log_warn("run %s: the result is too large; its histograms are left out", r->id);
+		json_del(data_take, "histograms");
+		rc = event_new(&ev, EV_RUN_FINISHED, id, r->subject, r->id, r->last,
+			       json_ref(data_take), why);
+	}
+	if (rc == 0) {
+		run_set_told(&c->runs, r, data_take, ev.line_bytes);
+		rc = stage_emit(c->st, &ev);
+		event_release(&ev);
+	}
+	if (rc != 0) {
+		log_error("cannot tell the end of run %s: %s", r->id, why);
+		stage_fail(c->st, EXIT_AGAIN);
+	}
+	json_free(data_take);
+	free(id);
+}
+
+/* Over when nothing more can come: at the end of input, and of runs that nobody reports on. */
+static void close_if_over(struct collector *c, struct run *r)
+{
+	if (c->is_ending && r->state == RUN_TOLD && r->sources_left == 0 && !r->ask)
+		close_run(c, r);
+}
+
+static void amend(struct collector *c, struct run *r, struct json *cloud_take)
+{
+	struct json *data = finish_amended(r->told, r->last);
+
+	if (cloud_take) {
+		char now[WALL_RFC3339_SIZE];
+
+		json_put_str(data, "bookkeeping", bookkeeping_of(data, cloud_take));
+		wall_format_rfc3339(wall_now(), now);
+		json_put_str(cloud_take, "read_at", now);
+		json_put(data, "cloud", cloud_take);
+	}
+	json_put(data, "external", run_external(r, true));
+	r->is_dirty = false;
+	tell_data(c, r, data);
+}
+
+static void on_amend_timer(struct loop *l, struct loop_timer *t)
+{
+	struct run *r = CONTAINER_OF(t, struct run, amend_timer);
+
+	(void)l;
+	if (r->state == RUN_TOLD && r->is_dirty)
+		amend(r->owner, r, NULL);
+}
+
+/* One amendment tells all that has come, so it waits for what is known to be on its way. */
+static void amend_if_due(struct collector *c, struct run *r)
+{
+	if (r->state != RUN_TOLD || !r->is_dirty || r->sources_left > 0 || r->ask)
+		return;
+	if (c->is_ending || json_len(r->figures) > 0)
+		amend(c, r, NULL);
+	else if (!loop_timer_is_set(&r->amend_timer))
+		loop_timer_set_in(c->cloud.loop, &r->amend_timer, REPORTS_WAIT_MS * NS_PER_MS);
+}
+
+static const char *missing_why(const struct collector *c, const struct run *r)
+{
+	if (run_shards_missing(r) == 0)
+		return "";
+	return c->is_ending ? "the input ended" : "more runs are open than memory is set aside for";
+}
+
+static void tell(struct collector *c, struct run *r, const char *changed)
+{
+	size_t owed = run_shards_owed(r);
+	const struct json **shards = x_calloc(owed, sizeof(*shards));
+	struct judge_facts facts = {run_shards_missing(r), missing_why(c, r), changed};
+	struct judgement *j = x_calloc(1, sizeof(*j));
+	struct gathered *g;
+	struct json *data;
+
+	for (size_t i = 0; i < owed && i < r->shard_count; i++)
+		shards[i] = r->shards[i].data;
+	g = gather_run(r->plan, shards, owed);
+	judge_run(r->plan, g, &facts, j);
+	data = finish_judged(r->plan, g, j, r->last);
+	json_put(data, "external", run_external(r, false));
+	judgement_release(j);
+	gathered_free(g);
+	free(j);
+	free(shards);
+	/* What is in this first telling is no news any more; reports wait for the amendment. */
+	r->is_dirty = r->reports.count > 0;
+	tell_data(c, r, data);
+	if (cloud_ask_figures(&c->cloud, r))
+		c->busy++;
+	amend_if_due(c, r);
+	close_if_over(c, r);
+}
+
+static void begin_telling(struct collector *c, struct run *r)
+{
+	r->state = RUN_CHECKING;
+	if (cloud_check_revision(&c->cloud, r))
+		c->busy++;
+	else
+		tell(c, r, NULL);
+}
+
+/* Skipped and refused runs end where they began. */
+static bool tell_unrun(struct collector *c, struct run *r)
+{
+	static const struct {
+		const char *decision;
+		enum run_outcome outcome;
+	} rows[] = {{"skip", RUN_SKIPPED}, {"refuse", RUN_REFUSED}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(run_decision(r), rows[i].decision) != 0)
+			continue;
+		tell_data(c, r, finish_unrun(r->plan, rows[i].outcome, r->last));
+		close_run(c, r);
+		return true;
+	}
+	return false;
+}
+
+/* Called back. */
+
+static void on_cloud_figures(struct run *r, struct json *cloud_take)
+{
+	struct collector *c = r->owner;
+
+	c->busy--;
+	if (cloud_take)
+		amend(c, r, cloud_take);
+	else
+		log_warn("the cloud gave no figures for run %s", r->id);
+	amend_if_due(c, r);
+	close_if_over(c, r);
+}
+
+static void on_checked(struct run *r, const char *changed)
+{
+	r->owner->busy--;
+	tell(r->owner, r, changed);
+}
+
+static void on_source_figures(struct run *r, struct json *figures_take)
+{
+	struct collector *c = r->owner;
+
+	c->busy--;
+	if (figures_take) {
+		json_push(r->figures, figures_take);
+		r->is_dirty = true;
+	}
+	amend_if_due(c, r);
+	close_if_over(c, r);
+}
+
+/* Taking. */
+
+static int take_plan(struct collector *c, struct run *r, const struct event *ev)
+{
+	bool is_new = r->state == RUN_WAITING && !r->plan;
+	int rc = run_take_plan(&c->runs, r, ev);
+
+	if (rc != 0 || !is_new || tell_unrun(c, r) || !c->config)
+		return rc;
+	c->busy += sources_count(c->config); /* first: one that cannot start ends at once */
+	sources_start(&c->sources, r, c->config);
+	return 0;
+}
+
+/* A run that will never be complete must not fill the memory. */
+static void give_up(struct collector *c, struct run *r)
+{
+	if (r->state == RUN_WAITING && r->plan)
+		tell(c, r, NULL);
+	else if (r->state == RUN_WAITING)
+		stage_count(c->st, "result-without-plan");
+	if (r->state == RUN_TOLD && r->is_dirty)
+		amend(c, r, NULL);
+	c->busy -= r->sources_left + (r->ask ? 1 : 0);
+	close_run(c, r);
+}
+
+static int take(struct stage *st, const struct event *ev, void *ctx)
+{
+	struct collector *c = ctx;
+	const char *id = ev->run ? ev->run : json_get_str(ev->data, "run");
+	struct run *r = runs_of(&c->runs, id);
+	int rc;
+
+	(void)st;
+	if (!r)
+		return -EINVAL;
+	r->owner = c;
+	r->amend_timer.run = on_amend_timer;
+	if (ev->kind == EV_RUN_PLANNED)
+		rc = take_plan(c, r, ev);
+	else if (ev->kind == EV_SHARD_FINISHED)
+		rc = run_take_shard(&c->runs, r, ev);
+	else
+		rc = run_take_report(&c->runs, r, ev);
+	if (run_is_complete(r))
+		begin_telling(c, r);
+	amend_if_due(c, r);
+	while ((r = runs_overdue(&c->runs)) != NULL)
+		give_up(c, r);
+	return rc;
+}
+
+/* Life. */
+
+static int load_config(struct collector *c, struct config **out)
+{
+	const char *path = stage_config_path(c->st);
+	struct config_errors errs = {0};
+	int rc;
+
+	*out = NULL;
+	if (!path)
+		return EXIT_FINE;
+	rc = config_load(path, out, &errs);
+	config_errors_print(&errs, stderr);
+	config_errors_release(&errs);
+	return rc ? EXIT_USAGE : EXIT_FINE;
+}
+
+static int open_collector(struct stage *st, void *opts, void **ctx)
+{
+	struct collector *c = x_calloc(1, sizeof(*c));
+	int code;
+
+	c->st = st;
+	c->opts = opts;
+	code = load_config(c, &c->config);
+	if (code != EXIT_FINE) {
+		free(c);
+		return code;
+	}
+	c->sources = (struct sources){.loop = stage_loop(st), .figures = on_source_figures};
+	c->cloud = (struct cloud){.loop = stage_loop(st),
+				  .config = c->config,
+				  .state_dir = stage_state_dir(st),
+				  .opts = &c->opts->cloud,
+				  .figures = on_cloud_figures,
+				  .checked = on_checked};
+	*ctx = c;
+	return EXIT_FINE;
+}
+
+static void reload(struct stage *st, void *ctx)
+{
+	struct collector *c = ctx;
+	struct config *fresh;
+
+	(void)st;
+	if (load_config(c, &fresh) != EXIT_FINE || !fresh) {
+		log_warn("the settings are not read again; the old ones stay in force");
+		return;
+	}
+	/* Of two retired ones the older is free of users only when no source runs. */
+	if (c->retired && c->sources.first) {
+		log_warn("sources are still running on older settings; try again when they end");
+		config_free(fresh);
+		return;
+	}
+	config_free(c->retired);
+	c->retired = c->config;
+	c->config = fresh;
+	c->cloud.config = fresh;
+}
+
+/* Visits every run that is not over; the list may change under it. */
+static void each_run(struct collector *c, void (*visit)(struct collector *c, struct run *r))
+{
+	struct run **all = x_calloc(c->runs.by_id.count + 1, sizeof(struct run *));
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->runs.by_id.count; i++) {
+		struct run *r = c->runs.by_id.items[i].value;
+
+		if (r->state != RUN_OVER)
+			all[count++] = r;
+	}
+	for (size_t i = 0; i < count; i++)
+		visit(c, all[i]);
+	free(all);
+}
+
+static void end_run(struct collector *c, struct run *r)
+{
+	if (r->state == RUN_WAITING && r->plan)
+		tell(c, r, NULL);
+	else if (r->state == RUN_WAITING)
+		log_warn("run %s: results came, but no plan; nothing can be told of it", r->id);
+	amend_if_due(c, r);
+	close_if_over(c, r);
+}
+
+static void end(struct stage *st, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)st;
+	c->is_ending = true;
+	each_run(c, end_run);
+}
+
+static void stop_run(struct collector *c, struct run *r)
+{
+	c->busy -= r->sources_left;
+	sources_stop(&c->sources, r);
+	cloud_hurry(r);
+}
+
+/* What is known goes out; nobody is waited for. */
+static void stop(struct stage *st, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)st;
+	c->is_ending = true;
+	each_run(c, stop_run);
+}
+
+static size_t held(void *ctx)
+{
+	const struct collector *c = ctx;
+	size_t waiting = 0;
+
+	for (size_t i = 0; !c->is_ending && i < c->runs.by_id.count; i++) {
+		const struct run *r = c->runs.by_id.items[i].value;
+
+		waiting += r->state == RUN_WAITING && r->plan;
+	}
+	return waiting + c->busy;
+}
+
+static int close_collector(struct stage *st, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)st;
+	runs_release(&c->runs, before_close);
+	config_free(c->config);
+	config_free(c->retired);
+	free(c);
+	return EXIT_FINE;
+}
+
+#define ROW(field) offsetof(struct collector_opts, field)
+static const struct opt opts[] = {
+	{"wait-cloud", 0, OPT_DURATION_MS, ROW(cloud.wait_ms), "TIME", "0s",
+	 "how long to ask the cloud for its own figures after a verdict; 0s = not at all"},
+	{"cloud-settle", 0, OPT_DURATION_MS, ROW(cloud.settle_ms), "TIME", "3m",
+	 "figures count this long after the load (an account with an endpoint: at once)"},
+	{"cloud-every", 0, OPT_DURATION_MS, ROW(cloud.every_ms), "TIME", "30s",
+	 "between two reads, which must agree"},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct stage_def def = {
+		.name = "collector",
+		.synopsis = "[options] < results > verdicts",
+		.about =
+			"Holds each run until its plan and all its shards are there, in any "
+			"order,\n"
+			"then compares the variants and sends run.finished. Asks the sources of\n"
+			"--config, and with --wait-cloud the cloud, and sends what they say as an\n"
+			"amendment (the same run, a higher rev).",
+		.eats = EV_BIT(EV_SHARD_FINISHED) | EV_BIT(EV_MEASUREMENT),
+		.reads = EV_BIT(EV_RUN_PLANNED),
+		.opts = opts,
+		.opt_count = ARRAY_LEN(opts),
+		.config_bytes = sizeof(struct collector_opts),
+		.open = open_collector,
+		.take = take,
+		.end = end,
+		.stop = stop,
+		.reload = reload,
+		.held = held,
+		.close = close_collector,
+	};
+
+	/* Our own child, not for people: see ask_cloud.h. */
+	if (argc == 2 && strcmp(argv[1], "--ask-cloud") == 0)
+		return ask_cloud_main();
+	return stage_main(&def, argc, argv);
+}

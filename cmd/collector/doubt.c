@@ -1,0 +1,90 @@
+/*
+ * doubt.c - what makes a run suspect although its loader saw nothing wrong with itself.
+ */
+#include <string.h>
+
+#include "cmd/collector/judge.h"
+
+/* Above this share of the calls due, what was measured is no longer what was asked for. */
+#define LOST_SHARE_MAX 0.01
+#define LOST_CALLS_MIN 3
+/* A foreign tool's run is compared from this many samples a side on (SCHEMAS 2). */
+#define FOREIGN_SAMPLES_MIN 200
+
+static bool is_gate(const struct json *plan, const char *name)
+{
+	const struct json *metrics = json_get(plan, "metrics");
+
+	for (size_t i = 0; i < json_len(metrics); i++) {
+		const struct json *m = json_elem(metrics, i);
+		const char *at = json_get_str(m, "name");
+
+		if (at && strcmp(at, name) == 0 && json_get_bool(m, "is_gate", false))
+			return true;
+	}
+	return false;
+}
+
+static bool is_lost(const struct gathered *g, enum outcome o)
+{
+	for (int v = 0; v < VARIANT_COUNT; v++) {
+		uint64_t lost = g->outcomes[v][o], due = gathered_due(g, (enum variant)v);
+
+		if (lost >= LOST_CALLS_MIN && (double)lost > LOST_SHARE_MAX * (double)due)
+			return true;
+	}
+	return false;
+}
+
+/* After a failure the provider may start a new environment: those are explained. */
+static bool is_churning(const struct json *plan, const struct gathered *g, enum variant v)
+{
+	double planned = json_get_real(plan, "environments", 0), failed = 0;
+
+	if (planned <= 0 || g->every > 1)
+		return false;
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		failed += o == OUT_OK ? 0 : (double)g->outcomes[v][o];
+	return (double)g->environment_count[v] > 2 * planned + failed;
+}
+
+static size_t samples_of(const struct gathered *g, enum variant v)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct sample *s = &g->samples[i];
+
+		count += s->variant == v && s->outcome == OUT_OK && !s->is_warmup;
+	}
+	return count;
+}
+
+void doubts_find(const struct json *plan, struct gathered *g)
+{
+	if (is_lost(g, OUT_THROTTLED) && !is_gate(plan, "throttle_ratio"))
+		gathered_doubt(g, "throttled");
+	if (is_lost(g, OUT_NOT_SENT))
+		gathered_doubt(g, "not-sent");
+	if (is_churning(plan, g, VARIANT_OLD) || is_churning(plan, g, VARIANT_NEW))
+		gathered_doubt(g, "environments-churn");
+	if (g->is_foreign)
+		gathered_doubt(g, "no-self-check");
+}
+
+void doubts_list(const struct gathered *g, char out[JUDGE_REASON_SIZE])
+{
+	struct buf text = BUF_INIT(JUDGE_REASON_SIZE - 1);
+
+	for (size_t i = 0; i < json_len(g->doubts); i++)
+		buf_addf(&text, "%s%s", i ? ", " : "", json_str(json_elem(g->doubts, i)));
+	snprintf(out, JUDGE_REASON_SIZE, "%s", buf_str(&text));
+	buf_release(&text);
+}
+
+bool doubts_allow_comparison(const struct gathered *g)
+{
+	return g->is_foreign && json_len(g->doubts) == 1 &&
+	       samples_of(g, VARIANT_OLD) >= FOREIGN_SAMPLES_MIN &&
+	       samples_of(g, VARIANT_NEW) >= FOREIGN_SAMPLES_MIN;
+}

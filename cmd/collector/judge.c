@@ -1,0 +1,305 @@
+/*
+ * judge.c - metrics, Holm over the gates, and the run's verdict from theirs.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/collector/judge.h"
+#include "common/stats/holm.h"
+
+#define ALPHA (1 - JUDGE_LEVEL)
+#define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (DESIGN 6) */
+
+const char *verdict_name(enum verdict v)
+{
+	static const char *const names[] = {
+#define X(symbol, name) name,
+		VERDICTS(X)
+#undef X
+	};
+
+	return names[v];
+}
+
+const char *run_outcome_name(enum run_outcome o)
+{
+	static const char *const names[] = {
+#define X(symbol, name) name,
+		RUN_OUTCOMES(X)
+#undef X
+	};
+
+	return names[o];
+}
+
+enum verdict judge_bounds(const struct bounds *b, double limit, bool is_higher_better,
+			  size_t environments)
+{
+	double low = is_higher_better ? -b->high : b->low;
+	double high = is_higher_better ? -b->low : b->high;
+	bool are_few = environments > 0 && environments < ENVIRONMENTS_MIN;
+	double far = are_few ? 2 * limit : limit;
+
+	if (isnan(low) || isnan(high))
+		return VERDICT_CANNOT_TELL;
+	if (low > far)
+		return VERDICT_WORSE;
+	if (high < -far)
+		return VERDICT_BETTER;
+	if (!are_few && low >= -limit && high <= limit)
+		return VERDICT_SAME;
+	return VERDICT_CANNOT_TELL;
+}
+
+/* 0 when the metric does not rest on environments. */
+static size_t environments_of(const struct estimate *e)
+{
+	return e->basis == BASIS_ENVIRONMENTS ? MIN_OF(e->environments_old, e->environments_new)
+					      : 0;
+}
+
+static enum verdict verdict_at(const struct judged_metric *m, double alpha)
+{
+	struct bounds b;
+
+	if (m->est.cannot || m->est.basis == BASIS_NONE)
+		return VERDICT_CANNOT_TELL;
+	estimate_bounds(&m->est, 1 - alpha, &b);
+	return judge_bounds(&b, m->limit, m->is_higher_better, environments_of(&m->est));
+}
+
+static const char *open_reason(const struct judged_metric *m)
+{
+	size_t environments = environments_of(&m->est);
+
+	if (m->est.cannot)
+		return m->est.cannot;
+	if (environments > 0 && environments < ENVIRONMENTS_MIN)
+		return "few-environments";
+	return "interval-too-wide";
+}
+
+struct gates {
+	struct judged_metric *of[JUDGE_METRICS_MAX];
+	size_t count;
+};
+
+static bool gate_is_decided(size_t i, double alpha, void *ctx)
+{
+	const struct gates *gates = ctx;
+
+	return verdict_at(gates->of[i], alpha) != VERDICT_CANNOT_TELL;
+}
+
+static void judge_gates(struct judgement *j)
+{
+	struct holm_answer answers[JUDGE_METRICS_MAX];
+	struct gates gates = {.count = 0};
+
+	for (size_t i = 0; i < j->metric_count; i++) {
+		if (j->metrics[i].is_gate)
+			gates.of[gates.count++] = &j->metrics[i];
+	}
+	holm_run(gates.count, ALPHA, gate_is_decided, &gates, answers);
+	for (size_t i = 0; i < gates.count; i++) {
+		struct judged_metric *m = gates.of[i];
+
+		m->level = 1 - answers[i].alpha;
+		m->verdict = answers[i].is_decided ? verdict_at(m, answers[i].alpha)
+						   : VERDICT_CANNOT_TELL;
+		m->reason = answers[i].is_decided ? m->est.note : open_reason(m);
+	}
+}
+
+static void judge_metrics(struct judgement *j)
+{
+	judge_gates(j);
+	for (size_t i = 0; i < j->metric_count; i++) {
+		struct judged_metric *m = &j->metrics[i];
+
+		if (!m->is_gate)
+			m->reason = m->est.cannot ? m->est.cannot : m->est.note;
+		if (!m->is_gate && m->limit > 0) {
+			m->verdict = verdict_at(m, ALPHA);
+			if (m->verdict == VERDICT_CANNOT_TELL)
+				m->reason = open_reason(m);
+		}
+		estimate_bounds(&m->est, m->level, &m->bounds);
+	}
+}
+
+static void make_metric(const struct json *planned, const struct gathered *g,
+			const struct estimate_options *opts, struct judged_metric *m)
+{
+	const char *direction = json_get_str(planned, "direction");
+
+	*m = (struct judged_metric){.name = json_get_str(planned, "name"), .level = JUDGE_LEVEL};
+	m->tolerance = json_get(planned, "tolerance");
+	m->is_higher_better = direction && strcmp(direction, "higher") == 0;
+	m->is_known = metric_parse(m->name, &m->spec) == 0;
+	if (m->is_known) {
+		estimate_make(g, &m->spec, opts, &m->est);
+	} else {
+		m->est = (struct estimate){.cannot = "unknown-metric",
+					   .diff = (double)NAN,
+					   .diff_abs = (double)NAN,
+					   .upper_old = (double)NAN,
+					   .upper_new = (double)NAN};
+	}
+	m->limit = json_get_real(m->tolerance, m->est.is_points ? "points" : "ratio", 0);
+	m->is_gate = json_get_bool(planned, "is_gate", false) && opts->has_old;
+}
+
+static void make_metrics(const struct json *plan, const struct gathered *g,
+			 const struct estimate_options *opts, struct judgement *j)
+{
+	const struct json *metrics = json_get(plan, "metrics");
+
+	j->metric_count = MIN_OF(json_len(metrics), (size_t)JUDGE_METRICS_MAX);
+	for (size_t i = 0; i < j->metric_count; i++)
+		make_metric(json_elem(metrics, i), g, opts, &j->metrics[i]);
+}
+
+static const struct judged_metric *first_gate(const struct judgement *j, enum verdict v)
+{
+	for (size_t i = 0; i < j->metric_count; i++) {
+		if (j->metrics[i].is_gate && (v == VERDICT_NONE || j->metrics[i].verdict == v))
+			return &j->metrics[i];
+	}
+	return NULL;
+}
+
+static void say_gate(struct judgement *j, const struct judged_metric *m)
+{
+	const char *beyond = m->verdict == VERDICT_SAME ? "within" : "by more than";
+
+	if (m->verdict == VERDICT_CANNOT_TELL)
+		snprintf(j->verdict_reason, sizeof(j->verdict_reason), "%s: %s", m->name,
+			 m->reason);
+	else
+		snprintf(j->verdict_reason, sizeof(j->verdict_reason), "%s is %s %s %g %s", m->name,
+			 m->verdict == VERDICT_SAME ? "the same" : verdict_name(m->verdict), beyond,
+			 m->limit * 100, m->est.is_points ? "points" : "%");
+}
+
+/* Any gate worse; else any open; else any better; else no difference. */
+static void judge_verdict(struct judgement *j)
+{
+	static const enum verdict order[] = {VERDICT_WORSE, VERDICT_CANNOT_TELL, VERDICT_BETTER,
+					     VERDICT_SAME};
+
+	j->verdict = VERDICT_CANNOT_TELL;
+	snprintf(j->verdict_reason, sizeof(j->verdict_reason), "no gate is planned");
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		const struct judged_metric *m = first_gate(j, order[i]);
+
+		if (!m)
+			continue;
+		j->verdict = order[i];
+		say_gate(j, m);
+		return;
+	}
+}
+
+/*
+ * The loader stops when too many calls fail. What it measured until then is whole rounds all the
+ * same: when they show that the new version fails more, that is the answer, not "try again".
+ */
+static bool abort_is_an_answer(const struct gathered *g, const struct judgement *j)
+{
+	const struct judged_metric *worse = first_gate(j, VERDICT_WORSE);
+
+	return g->end == END_INCOMPLETE && strstr(g->end_reason, "error") && worse &&
+	       worse->spec.stat == STAT_SHARE;
+}
+
+static void set_outcome(const struct gathered *g, const struct judge_facts *facts,
+			struct judgement *j)
+{
+	static const enum run_outcome of_end[] = {RUN_VALID, RUN_INCOMPLETE, RUN_FAILED,
+						  RUN_CANCELLED};
+
+	j->outcome = of_end[g->end];
+	snprintf(j->reason, sizeof(j->reason), "%s", g->end_reason);
+	if (abort_is_an_answer(g, j))
+		j->outcome = RUN_VALID;
+	if (facts->missing_shards > 0 && g->end != END_CANCELLED && g->end != END_FAILED) {
+		j->outcome = RUN_INCOMPLETE;
+		snprintf(j->reason, sizeof(j->reason), "%zu shards never finished: %s",
+			 facts->missing_shards, facts->missing_why);
+	}
+	if (j->outcome == RUN_VALID && json_len(g->doubts) > 0) {
+		j->outcome = RUN_SUSPECT;
+		doubts_list(g, j->reason);
+	}
+	if (facts->changed && (j->outcome == RUN_VALID || j->outcome == RUN_SUSPECT)) {
+		j->outcome = RUN_INVALID;
+		snprintf(j->reason, sizeof(j->reason), "%s", facts->changed);
+	}
+}
+
+/* A run that cannot be trusted tells nothing, whatever its gates say. */
+static void distrust(const struct gathered *g, struct judgement *j)
+{
+	if (j->outcome == RUN_VALID || (j->outcome == RUN_SUSPECT && doubts_allow_comparison(g)))
+		return;
+	if (j->verdict != VERDICT_NOT_COMPARED)
+		j->verdict = VERDICT_CANNOT_TELL;
+	snprintf(j->verdict_reason, sizeof(j->verdict_reason), "%.20s: %.170s",
+		 run_outcome_name(j->outcome), j->reason);
+}
+
+/* A confirmation stands for the run it repeats: it confirms, or nothing is told. */
+static void confirm(const struct json *plan, struct judgement *j)
+{
+	const char *purpose = json_str(json_at(plan, "run.purpose"));
+
+	if (!purpose || strcmp(purpose, "confirm") != 0) {
+		j->confirm_wanted = j->verdict == VERDICT_WORSE && j->outcome == RUN_VALID;
+		return;
+	}
+	j->is_confirmed = j->verdict == VERDICT_WORSE;
+	if (j->verdict == VERDICT_BETTER || j->verdict == VERDICT_SAME) {
+		j->verdict = VERDICT_CANNOT_TELL;
+		snprintf(j->verdict_reason, sizeof(j->verdict_reason),
+			 "not-confirmed: worse the first time, not the second");
+	}
+}
+
+void judge_run(const struct json *plan, struct gathered *g, const struct judge_facts *facts,
+	       struct judgement *out)
+{
+	const char *compare = json_get_str(plan, "compare"),
+		   *run = json_str(json_at(plan, "run.id"));
+	struct estimate_options opts = {
+		.has_old = compare && strcmp(compare, "interleaved") == 0,
+		.environments = json_get_real(plan, "environments", 1),
+		.lottery = JUDGE_LOTTERY,
+		.seed = boot_seed(run ? run : ""),
+	};
+	const struct judged_metric *gate;
+
+	*out = (struct judgement){.verdict = VERDICT_NOT_COMPARED};
+	doubts_find(plan, g);
+	make_metrics(plan, g, &opts, out);
+	judge_metrics(out);
+	gate = first_gate(out, VERDICT_NONE);
+	out->interval_basis = gate ? gate->est.basis : BASIS_NONE;
+	if (opts.has_old)
+		judge_verdict(out);
+	else
+		snprintf(out->verdict_reason, sizeof(out->verdict_reason),
+			 "there is no old version to compare with");
+	set_outcome(g, facts, out);
+	distrust(g, out);
+	confirm(plan, out);
+	objectives_judge(plan, g, out->outcome == RUN_VALID, out);
+}
+
+void judgement_release(struct judgement *j)
+{
+	for (size_t i = 0; i < j->metric_count; i++)
+		estimate_release(&j->metrics[i].est);
+	j->metric_count = 0;
+}

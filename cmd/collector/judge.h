@@ -1,0 +1,115 @@
+/*
+ * judge.h - the verdict of one run.
+ *
+ * Pure: the plan and the gathered results in, words and figures out. The rules stand in
+ * docs/MEASURING.md; each has its row in tests/unit/test_collector_judge.c.
+ *
+ *	struct judgement j;
+ *	judge_run(plan_data, g, &facts, &j);
+ *	puts(verdict_name(j.verdict));
+ *	judgement_release(&j);
+ */
+#ifndef PLIMSOLL_COLLECTOR_JUDGE_H
+#define PLIMSOLL_COLLECTOR_JUDGE_H
+
+#include "cmd/collector/metric.h"
+
+#define VERDICTS(X)                                                                                \
+	X(VERDICT_NONE, "")                                                                        \
+	X(VERDICT_BETTER, "better")                                                                \
+	X(VERDICT_WORSE, "worse")                                                                  \
+	X(VERDICT_SAME, "no-difference")                                                           \
+	X(VERDICT_CANNOT_TELL, "cannot-tell")                                                      \
+	X(VERDICT_NOT_COMPARED, "not-compared")
+enum verdict {
+#define X(symbol, name) symbol,
+	VERDICTS(X)
+#undef X
+		VERDICT_COUNT
+};
+const char *verdict_name(enum verdict v);
+
+#define RUN_OUTCOMES(X)                                                                            \
+	X(RUN_VALID, "valid")                                                                      \
+	X(RUN_SUSPECT, "suspect")                                                                  \
+	X(RUN_INVALID, "invalid")                                                                  \
+	X(RUN_INCOMPLETE, "incomplete")                                                            \
+	X(RUN_CANCELLED, "cancelled")                                                              \
+	X(RUN_SKIPPED, "skipped")                                                                  \
+	X(RUN_REFUSED, "refused")                                                                  \
+	X(RUN_FAILED, "failed")
+enum run_outcome {
+#define X(symbol, name) symbol,
+	RUN_OUTCOMES(X)
+#undef X
+		RUN_OUTCOME_COUNT
+};
+const char *run_outcome_name(enum run_outcome o);
+
+#define JUDGE_LEVEL 0.95   /* of reported metrics; gates: docs/MEASURING.md on Holm */
+#define JUDGE_LOTTERY 0.05 /* where calibrate has not measured it */
+#define JUDGE_METRICS_MAX 32
+#define JUDGE_OBJECTIVES_MAX 32
+#define JUDGE_REASON_SIZE 200
+
+struct judged_metric {
+	const char *name;	      /* borrowed from the plan */
+	const struct json *tolerance; /* borrowed; NULL = none */
+	struct metric_spec spec;
+	struct estimate est;
+	struct bounds bounds;
+	double level;
+	double limit; /* the tolerance as a number; 0 = none */
+	bool is_known, is_gate, is_higher_better;
+	enum verdict verdict; /* VERDICT_NONE: nothing to judge */
+	const char *reason;   /* NULL = none */
+};
+
+struct judged_objective {
+	const char *name, *metric, *op, *unit; /* borrowed from the plan */
+	double limit, value;
+	bool has_value;
+	int is_met; /* 1, 0, or -1: not known */
+};
+
+struct judgement {
+	struct judged_metric metrics[JUDGE_METRICS_MAX];
+	size_t metric_count;
+	struct judged_objective objectives[JUDGE_OBJECTIVES_MAX];
+	size_t objective_count;
+	enum run_outcome outcome;
+	char reason[JUDGE_REASON_SIZE]; /* of the outcome */
+	enum verdict verdict;
+	char verdict_reason[JUDGE_REASON_SIZE];
+	enum estimate_basis interval_basis; /* of the first gate */
+	bool is_confirmed, confirm_wanted;
+};
+
+/* What the collector knows beside the results. */
+struct judge_facts {
+	size_t missing_shards;
+	const char *missing_why; /* "the input ended" */
+	const char *changed;	 /* why the run is invalid: the target changed meanwhile; or NULL */
+};
+
+/* May add to g->doubts what the figures themselves give away. */
+void judge_run(const struct json *plan, struct gathered *g, const struct judge_facts *facts,
+	       struct judgement *out);
+void judgement_release(struct judgement *j);
+
+/* An interval against a tolerance; factor 2 for two or three environments a side. */
+enum verdict judge_bounds(const struct bounds *b, double limit, bool is_higher_better,
+			  size_t environments);
+
+/* doubt.c: what makes a run suspect beyond what its loader said. */
+void doubts_find(const struct json *plan, struct gathered *g);
+/* "throttled, late"; "" when there is no doubt. */
+void doubts_list(const struct gathered *g, char out[JUDGE_REASON_SIZE]);
+/* A foreign loader's run that is compared all the same. */
+bool doubts_allow_comparison(const struct gathered *g);
+
+/* objective.c */
+void objectives_judge(const struct json *plan, const struct gathered *g, bool is_valid,
+		      struct judgement *j);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * runs.h - the runs the collector holds: what has come of each, in any order.
+ *
+ * A run is complete when its plan and all shards the plan owes are there. Nothing here sends
+ * events or looks at a clock.
+ *
+ *	struct run *r = runs_of(&runs, ev->run);
+ *	rc = run_take_shard(r, ev);
+ *	if (run_is_complete(r)) ...
+ *
+ * Memory is bounded: when the lines held add up to more than RUNS_MAX_BYTES, the oldest run is
+ * to be finished with what it has (runs_overdue).
+ */
+#ifndef PLIMSOLL_COLLECTOR_RUNS_H
+#define PLIMSOLL_COLLECTOR_RUNS_H
+
+#include "common/base/loop.h"
+#include "common/base/strmap.h"
+#include "common/event/event.h"
+
+#define RUNS_MAX_BYTES (16u * 1024u * 1024u)
+#define RUNS_MAX 8192	     /* remembered, finished ones too: so long is a repeat known as one */
+#define RUN_SHARDS_MAX 256   /* of one run */
+#define RUN_MEASURES_MAX 100 /* reports of other tools, of one run */
+
+enum run_state {
+	RUN_WAITING,  /* for its plan or for shards */
+	RUN_CHECKING, /* all there; the revision is being read again */
+	RUN_TOLD,     /* run.finished has been sent; amendments may follow */
+	RUN_OVER,     /* nothing more will be said: only the id is remembered */
+};
+
+struct run_shard {
+	struct json *data; /* owned; NULL = missing */
+	int64_t attempt;
+	size_t bytes;
+};
+
+struct run {
+	char *id, *subject; /* subject NULL until an event brought one */
+	enum run_state state;
+	struct json *plan; /* data of run.planned, owned; NULL = not yet */
+	char *plan_line;   /* the event as it came, for sources; owned */
+	struct run_shard *shards;
+	size_t shard_count;    /* places in shards */
+	struct json *told;     /* data of the last run.finished, owned */
+	struct strmap reports; /* event id -> {tool, metrics} as struct json */
+	struct json *figures;  /* of our own sources: {tool, metrics}, ...; owned array */
+	bool is_dirty;	       /* something came that run.finished does not say yet */
+	struct wall last;      /* time of the last event used */
+	size_t bytes;	       /* what the lines behind it measured */
+	uint64_t order;
+	/* collector.c's */
+	struct collector *owner;
+	struct loop_timer amend_timer;
+	size_t sources_left;   /* programs that have not ended */
+	struct cloud_ask *ask; /* at work for this run, or NULL */
+};
+
+struct runs {
+	struct strmap by_id; /* id -> struct run */
+	size_t bytes;
+	uint64_t next_order;
+};
+
+void runs_release(struct runs *rs, void (*before)(struct run *r));
+/* Finds or begins one. NULL when id is missing or no id of a run. */
+struct run *runs_of(struct runs *rs, const char *id);
+/* The oldest run that should be given up to stay within memory, or NULL. */
+struct run *runs_overdue(const struct runs *rs);
+/* Frees all but the id, and forgets the oldest finished runs beyond RUNS_MAX. */
+void run_close(struct runs *rs, struct run *r, void (*before)(struct run *r));
+
+/* A repeat is harmless: 0, and nothing changes. -EINVAL for a shard past RUN_SHARDS_MAX. */
+MUST_CHECK int run_take_plan(struct runs *rs, struct run *r, const struct event *ev);
+MUST_CHECK int run_take_shard(struct runs *rs, struct run *r, const struct event *ev);
+MUST_CHECK int run_take_report(struct runs *rs, struct run *r, const struct event *ev);
+
+bool run_is_complete(const struct run *r);
+size_t run_shards_owed(const struct run *r);
+size_t run_shards_missing(const struct run *r);
+/* "test", "skip", "refuse"; "" without a plan. */
+const char *run_decision(const struct run *r);
+/*
+ * Figures (and reports) as they stand in run.finished: sorted by tool, then by event id. The first
+ * run.finished leaves reports out even when they are there, so that it does not depend on the
+ * order in which events came; the amendment at the end has them all.
+ */
+struct json *run_external(const struct run *r, bool with_reports);
+/* The run has been told as data (kept), in a line of so many bytes: its shards are let go. */
+void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_t bytes);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * share.c - shares of calls (errors, throttles), compared in points.
+ *
+ * A failing call names no environment, so the clusters are blocks of time
+ * (docs/decisions/0200-rates.md).
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "cmd/collector/metric.h"
+
+/* With no event on either side the data are identical. That is "no difference" once this many
+ * calls a side have been seen: the upper bound of the new share is then under 5 points. */
+#define NONE_CALLS_MIN 59
+#define NONE_LEVEL 0.95
+
+static void count_blocks(const struct gathered *g, const struct metric_spec *spec,
+			 struct rate_block *blocks[VARIANT_COUNT])
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const struct sample *s = &g->samples[i];
+		struct rate_block *b = &blocks[s->variant][s->block];
+
+		if (s->is_warmup || !(spec->among & (1u << s->outcome)))
+			continue;
+		b->due++;
+		b->bad += spec->bad & (1u << s->outcome) ? 1 : 0;
+	}
+}
+
+/* Values come from the outcome counts, which cover every call; intervals from the samples. */
+static bool share_of(const struct gathered *g, const struct metric_spec *spec, enum variant v,
+		     double *out, size_t *n)
+{
+	uint64_t bad = 0, among = 0;
+
+	for (int o = 0; o < OUTCOME_COUNT; o++) {
+		among += spec->among & (1u << o) ? g->outcomes[v][o] : 0;
+		bad += spec->bad & (1u << o) ? g->outcomes[v][o] : 0;
+	}
+	*n = (size_t)among;
+	*out = among ? (double)bad / (double)among : 0;
+	return among > 0;
+}
+
+static void compare(struct estimate *e)
+{
+	e->diff = e->diff_abs = e->rate.new.share - e->rate.old.share;
+	e->basis = BASIS_BLOCKS;
+	if (e->rate.old.bad > 0 || e->rate.new.bad > 0)
+		return;
+	if (e->rate.old.due < NONE_CALLS_MIN || e->rate.new.due < NONE_CALLS_MIN) {
+		e->cannot = "few-calls";
+		return;
+	}
+	e->upper_old = rate_upper_of_none(e->rate.old.due, NONE_LEVEL);
+	e->upper_new = rate_upper_of_none(e->rate.new.due, NONE_LEVEL);
+	e->note = "none-seen";
+}
+
+void share_estimate(const struct gathered *g, const struct metric_spec *spec,
+		    const struct estimate_options *opts, struct estimate *e)
+{
+	struct rate_block *blocks[VARIANT_COUNT];
+
+	e->has_new = share_of(g, spec, VARIANT_NEW, &e->new, &e->n_new);
+	if (!opts->has_old)
+		return;
+	e->has_old = share_of(g, spec, VARIANT_OLD, &e->old, &e->n_old);
+	for (int v = 0; v < VARIANT_COUNT; v++)
+		blocks[v] = x_calloc(g->block_count + 1, sizeof(*blocks[v]));
+	count_blocks(g, spec, blocks);
+	if (!e->has_old || !e->has_new)
+		e->cannot = "no-data";
+	else if (rate_diff_init(&e->rate, blocks[VARIANT_OLD], g->block_count, blocks[VARIANT_NEW],
+				g->block_count) != 0)
+		e->cannot = "few-blocks";
+	else
+		compare(e);
+	for (int v = 0; v < VARIANT_COUNT; v++)
+		free(blocks[v]);
+}
