@@ -52,7 +52,7 @@ static void add_basis(struct buf *note, const struct json *m)
 	int64_t new = json_get_int(m, "environments_new", 0);
 	char text[80];
 
-	if (basis == NULL || json_get(m, "low") == NULL)
+	if (basis == NULL || !json_is_num(json_get(m, "low")))
 		return;
 	if (strcmp(basis, "environments") == 0 && old > 0 && new > 0) {
 		snprintf(text, sizeof(text), "%lld + %lld environments", (long long)old,
@@ -63,7 +63,12 @@ static void add_basis(struct buf *note, const struct json *m)
 	}
 }
 
-static void metric_note(struct table *t, const struct json *m, bool has_own_level)
+/* How much is said behind a row: on a narrow terminal the basis of an interval is left out. */
+struct manner {
+	bool is_compared, has_own_levels, is_brief;
+};
+
+static void metric_note(struct table *t, const struct json *m, const struct manner *how)
 {
 	struct buf note = BUF_INIT(512);
 	char text[FIGURE_SIZE + 16], tolerance[FIGURE_SIZE];
@@ -74,8 +79,9 @@ static void metric_note(struct table *t, const struct json *m, bool has_own_leve
 		add_note(&note, text);
 	}
 	add_note(&note, json_get_str(m, "reason"));
-	add_basis(&note, m);
-	if (has_own_level && json_get_real(m, "level", 0) > 0) {
+	if (!how->is_brief)
+		add_basis(&note, m);
+	if (!how->is_brief && how->has_own_levels && json_is_num(json_get(m, "low"))) {
 		snprintf(text, sizeof(text), "%g %%", 100 * json_get_real(m, "level", 0));
 		add_note(&note, text);
 	}
@@ -83,7 +89,7 @@ static void metric_note(struct table *t, const struct json *m, bool has_own_leve
 	buf_release(&note);
 }
 
-static void metric_row(struct table *t, const struct json *m, bool is_compared, bool has_own_level)
+static void metric_row(struct table *t, const struct json *m, const struct manner *how)
 {
 	const char *unit = json_get_str(m, "unit"), *kind = json_get_str(m, "diff_kind");
 	const char *name = json_get_str(m, "name"), *verdict = json_get_str(m, "verdict");
@@ -91,36 +97,64 @@ static void metric_row(struct table *t, const struct json *m, bool is_compared, 
 
 	table_cell(t, name ? name : "?", TEXT_PLAIN);
 	figure_value(json_get(m, "old"), unit, text);
-	table_cell(t, is_compared ? text : "", TEXT_PLAIN);
+	table_cell(t, how->is_compared ? text : "", TEXT_PLAIN);
 	figure_value(json_get(m, "new"), unit, text);
 	table_cell(t, text, TEXT_PLAIN);
-	if (is_compared) {
+	if (how->is_compared) {
 		figure_diff(json_get(m, "diff"), kind, text);
 		table_cell(t, text, TEXT_BOLD);
 		figure_interval(json_get(m, "low"), json_get(m, "high"), kind, text);
 		table_cell(t, text, TEXT_PLAIN);
 		table_cell(t, verdict ? verdict : "", report_style(verdict));
-		metric_note(t, m, has_own_level);
+		metric_note(t, m, how);
 	}
 	table_end_row(t);
 }
 
-void details_metrics(const struct json *data, bool has_colour, struct buf *out)
+static size_t widest_line(const char *text)
+{
+	size_t widest = 0, width = 0;
+
+	for (; *text != '\0'; text++) {
+		width = *text == '\n' ? 0 : width + (((unsigned char)*text & 0xc0) != 0x80);
+		widest = MAX_OF(widest, width);
+	}
+	return widest;
+}
+
+/* False: a line is wider than the terminal, and out is as it was. */
+static bool add_metrics(const struct json *data, const struct look *look, bool is_brief,
+			struct buf *out)
 {
 	const struct json *metrics = json_get(data, "metrics");
 	const char *compare = json_get_str(data, "compare");
-	bool is_compared = compare == NULL || strcmp(compare, "none") != 0;
 	double level = shared_level(metrics);
+	struct manner how = {.is_compared = compare == NULL || strcmp(compare, "none") != 0,
+			     .has_own_levels = level <= 0,
+			     .is_brief = is_brief};
 	struct table t = {.indent = INDENT, .is_right = 0x1e};
+	struct buf plain = BUF_INIT(256 * 1024);
+	bool fits;
 
-	if (json_len(metrics) == 0)
+	metric_head(&t, how.is_compared, level);
+	for (size_t i = 0; i < json_len(metrics); i++)
+		metric_row(&t, json_elem(metrics, i), &how);
+	table_write(&t, false, &plain);
+	fits = is_brief || look->width == 0 || widest_line(buf_str(&plain)) <= look->width;
+	if (fits)
+		table_write(&t, look->has_colour, out);
+	buf_release(&plain);
+	table_release(&t);
+	return fits;
+}
+
+void details_metrics(const struct json *data, const struct look *look, struct buf *out)
+{
+	if (json_len(json_get(data, "metrics")) == 0)
 		return;
 	buf_addc(out, '\n');
-	metric_head(&t, is_compared, level);
-	for (size_t i = 0; i < json_len(metrics); i++)
-		metric_row(&t, json_elem(metrics, i), is_compared, level <= 0);
-	table_write(&t, has_colour, out);
-	table_release(&t);
+	if (!add_metrics(data, look, false, out))
+		add_metrics(data, look, true, out);
 }
 
 /* "152 ok, 2 timeout" */
@@ -282,7 +316,7 @@ static void row_run(struct table *t, const struct json *data)
 	table_end_row(t);
 }
 
-void details_rest(const struct json *data, bool has_colour, struct buf *out)
+void details_rest(const struct json *data, const struct look *look, struct buf *out)
 {
 	struct table t = {.indent = INDENT};
 
@@ -294,15 +328,15 @@ void details_rest(const struct json *data, bool has_colour, struct buf *out)
 	row_cloud(&t, data);
 	row_external(&t, json_get(data, "external"));
 	row_run(&t, data);
-	table_write(&t, has_colour, out);
+	table_write(&t, look->has_colour, out);
 	table_release(&t);
 }
 
-void details_cloud(const struct json *data, bool has_colour, struct buf *out)
+void details_cloud(const struct json *data, const struct look *look, struct buf *out)
 {
 	struct table t = {.indent = INDENT};
 
 	row_cloud(&t, data);
-	table_write(&t, has_colour, out);
+	table_write(&t, look->has_colour, out);
 	table_release(&t);
 }

@@ -4,13 +4,14 @@
 #ifndef PLIMSOLL_SINK_DETAILS_H
 #define PLIMSOLL_SINK_DETAILS_H
 
+#include "cmd/sink/report.h"
 #include "common/base/table.h"
 #include "common/json/json.h"
 
 /* data is that of run.finished; each writes nothing where there is nothing to say. */
-void details_metrics(const struct json *data, bool has_colour, struct buf *out);
-void details_rest(const struct json *data, bool has_colour, struct buf *out);
-void details_cloud(const struct json *data, bool has_colour, struct buf *out);
+void details_metrics(const struct json *data, const struct look *look, struct buf *out);
+void details_rest(const struct json *data, const struct look *look, struct buf *out);
+void details_cloud(const struct json *data, const struct look *look, struct buf *out);
 
 /* The style of a verdict, an outcome or a state of an objective; from report.c. */
 enum text_style report_style(const char *word);

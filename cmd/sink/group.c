@@ -34,7 +34,8 @@ static bool is_word_of(enum prom_label l, const char *text)
 	return false;
 }
 
-/* No verdict, or one that we do not know, is "cannot-tell"; only a valid run can be green. */
+/* No verdict, or one that we do not know, is "cannot-tell"; so is a run that came to no good end,
+ * unless what it saw was worse. Only a valid run can be green. */
 static const char *verdict_of(const struct json *last)
 {
 	const char *verdict = json_get_str(last, "verdict");
@@ -45,9 +46,7 @@ static const char *verdict_of(const struct json *last)
 		return "not-compared";
 	if (!is_word_of(PL_VERDICT, verdict))
 		return "cannot-tell";
-	if (!is_valid && (strcmp(verdict, "better") == 0 || strcmp(verdict, "no-difference") == 0))
-		return "cannot-tell";
-	return verdict;
+	return is_valid || strcmp(verdict, "worse") == 0 ? verdict : "cannot-tell";
 }
 
 static void set_change(struct prom *p, const struct json *metric)

@@ -44,9 +44,9 @@ static const char *head_word(const struct json *data)
 	return verdict ? verdict : "cannot-tell";
 }
 
-static void add_word(const char *word, bool has_colour, struct buf *out)
+static void add_word(const char *word, const struct look *look, struct buf *out)
 {
-	text_add(out, word, report_style(word), has_colour);
+	text_add(out, word, report_style(word), look->has_colour);
 	buf_addf(out, "%*s", (int)MAX_OF(WORD_COLUMNS + 2 - (int)text_width(word), 2), "");
 }
 
@@ -79,10 +79,11 @@ static void add_change(const struct json *data, struct buf *out)
 		buf_addf(out, "  (%s)", purpose);
 }
 
-static void add_head(const struct event *ev, const char *word, bool has_colour, struct buf *out)
+static void add_head(const struct event *ev, const char *word, const struct look *look,
+		     struct buf *out)
 {
-	add_word(word, has_colour, out);
-	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, has_colour);
+	add_word(word, look, out);
+	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, look->has_colour);
 	add_versions(ev->data, out);
 	add_change(ev->data, out);
 	buf_addc(out, '\n');
@@ -99,11 +100,14 @@ static void add_why(const struct json *data, struct buf *out)
 	const char *verdict = json_get_str(data, "verdict");
 	const char *reason = json_get_str(data, "reason");
 	const char *verdict_reason = json_get_str(data, "verdict_reason");
+	bool is_valid = is_word(json_get_str(data, "outcome"), "valid");
+	bool is_compared = !is_word(verdict, "not-compared");
 
-	if (reason != NULL && !is_word(verdict_reason, reason))
-		add_line(reason, out);
-	add_line(verdict_reason, out);
-	if (is_word(json_get_str(data, "outcome"), "valid") && is_word(verdict, "not-compared"))
+	add_line(reason, out);
+	/* A run that was not made has one reason, and that was it. */
+	if ((is_valid || is_compared) && !(reason != NULL && is_word(verdict_reason, reason)))
+		add_line(verdict_reason, out);
+	if (is_valid && !is_compared)
 		add_line("Nothing was compared: only the objectives, if any, were judged.", out);
 	if (is_word(verdict, "worse") && json_get_bool(data, "is_confirmed", false))
 		add_line("A second run confirmed it.", out);
@@ -116,23 +120,24 @@ static bool was_made(const struct json *data)
 	return json_len(json_get(data, "metrics")) > 0 || json_len(json_get(data, "requests")) > 0;
 }
 
-void report_run(const struct event *ev, bool has_colour, struct buf *out)
+void report_run(const struct event *ev, const struct look *look, struct buf *out)
 {
-	add_head(ev, head_word(ev->data), has_colour, out);
+	add_head(ev, head_word(ev->data), look, out);
 	add_why(ev->data, out);
 	if (!was_made(ev->data))
 		return;
-	details_metrics(ev->data, has_colour, out);
-	details_rest(ev->data, has_colour, out);
+	details_metrics(ev->data, look, out);
+	details_rest(ev->data, look, out);
 	buf_addc(out, '\n');
 }
 
-void report_amendment(const struct event *ev, const char *before, bool has_colour, struct buf *out)
+void report_amendment(const struct event *ev, const char *before, const struct look *look,
+		      struct buf *out)
 {
 	const char *word = head_word(ev->data);
 
-	add_word(word, has_colour, out);
-	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, has_colour);
+	add_word(word, look, out);
+	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, look->has_colour);
 	buf_addf(out, "  amended, ");
 	if (before == NULL || is_word(before, word))
 		buf_adds(out, "the verdict stands");
@@ -141,17 +146,26 @@ void report_amendment(const struct event *ev, const char *before, bool has_colou
 	buf_addf(out, "; run %s\n", ev->run ? ev->run : "?");
 	if (before != NULL && !is_word(before, word))
 		add_why(ev->data, out);
-	details_cloud(ev->data, has_colour, out);
+	details_cloud(ev->data, look, out);
 }
 
-void report_removed(const struct event *ev, bool has_colour, struct buf *out)
+void report_removed(const struct event *ev, const struct look *look, struct buf *out)
 {
-	add_word("removed", has_colour, out);
-	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, has_colour);
+	add_word("removed", look, out);
+	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, look->has_colour);
 	buf_addc(out, '\n');
 }
 
-void report_progress(const struct event *ev, size_t width, struct buf *out)
+/* Whole characters of text, as many as fit. */
+static void add_cut(const char *text, size_t width, struct buf *out)
+{
+	for (; *text != '\0' && width > 0; text++) {
+		buf_addc(out, *text);
+		width -= ((unsigned char)text[1] & 0xc0) != 0x80;
+	}
+}
+
+void report_progress(const struct event *ev, size_t others, size_t width, struct buf *out)
 {
 	int64_t total_ms = json_get_int(ev->data, "total_ms", 0);
 	int64_t elapsed_ms = json_get_int(ev->data, "elapsed_ms", 0);
@@ -171,10 +185,9 @@ void report_progress(const struct event *ev, size_t width, struct buf *out)
 		figure_value(json_get(ev->data, "p50_us"), "us", p50);
 		buf_addf(&line, "  p50 %s", p50);
 	}
-	for (const char *at = buf_str(&line); *at != '\0' && width > 0; at++) {
-		buf_addc(out, *at);
-		width -= ((unsigned char)at[1] & 0xc0) != 0x80;
-	}
+	if (others > 0)
+		buf_addf(&line, "  (and %zu more)", others);
+	add_cut(buf_str(&line), width, out);
 	buf_release(&line);
 }
 
@@ -191,10 +204,10 @@ bool report_is_first_seen(const struct event *ev)
 	return false;
 }
 
-void report_inventory(size_t functions, size_t accounts, const char *account, bool has_colour,
-		      struct buf *out)
+void report_inventory(size_t functions, size_t accounts, const char *account,
+		      const struct look *look, struct buf *out)
 {
-	add_word("noted", has_colour, out);
+	add_word("noted", look, out);
 	buf_addf(out, "%zu function%s seen for the first time in ", functions,
 		 functions == 1 ? "" : "s");
 	if (accounts == 1)

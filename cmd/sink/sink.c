@@ -91,7 +91,7 @@ static enum exit_code open_all(struct sink_stage *s, const struct options *o)
 		return EXIT_USAGE;
 	if (stage_is_check(s->st))
 		return EXIT_FINE;
-	return sinks_open(&s->sinks) ? EXIT_FINE : EXIT_USAGE;
+	return sinks_open(&s->sinks);
 }
 
 static void release(struct sink_stage *s)

@@ -133,13 +133,13 @@ bool sinks_check(const struct sinks *all)
 	return is_good;
 }
 
-bool sinks_open(struct sinks *all)
+enum exit_code sinks_open(struct sinks *all)
 {
-	for (size_t i = 0; i < all->count; i++) {
-		if (!all->items[i].kind->open(&all->items[i]))
-			return false;
-	}
-	return true;
+	enum exit_code code = EXIT_FINE;
+
+	for (size_t i = 0; i < all->count && code == EXIT_FINE; i++)
+		code = all->items[i].kind->open(&all->items[i]);
+	return code;
 }
 
 void sinks_deliver(struct sinks *all, const struct event *ev)

@@ -7,8 +7,8 @@
  * end is told by close() as an exit code. A sink in trouble never stops the others.
  *
  * DIAGNOSTICS
- *	check, open: false when the sink cannot work as it was asked to (told; the process ends
- *	with 100).
+ *	check: false when the sink cannot work as it was asked to (told; the process ends with 100).
+ *	open: the same as an exit code, or 111 when another try may help.
  *	deliver: trouble is told by the sink itself, once a kind, and remembered for close().
  */
 #ifndef PLIMSOLL_SINK_SINKS_H
@@ -29,7 +29,7 @@ struct sink_kind {
 
 	/* Looks at the value and touches nothing. May be NULL. */
 	bool (*check)(const struct sink *s);
-	bool (*open)(struct sink *s);
+	enum exit_code (*open)(struct sink *s);
 	void (*deliver)(struct sink *s, const struct event *ev);
 	/* End of input. May be NULL. */
 	void (*end)(struct sink *s);
@@ -69,7 +69,7 @@ MUST_CHECK bool sinks_add(struct sinks *all, const char *spec, struct sink_world
 /* Adds those of the configuration; kinds that this program does not know are told, no more. */
 void sinks_add_configured(struct sinks *all, struct sink_world *world);
 MUST_CHECK bool sinks_check(const struct sinks *all);
-MUST_CHECK bool sinks_open(struct sinks *all);
+MUST_CHECK enum exit_code sinks_open(struct sinks *all);
 void sinks_deliver(struct sinks *all, const struct event *ev);
 void sinks_end(struct sinks *all);
 size_t sinks_held(const struct sinks *all);

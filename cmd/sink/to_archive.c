@@ -10,18 +10,20 @@ struct to_archive {
 	size_t lost;
 };
 
-static bool archive_sink_open(struct sink *s)
+static enum exit_code archive_sink_open(struct sink *s)
 {
 	struct to_archive *own = x_calloc(1, sizeof(*own));
 	char why[ARCHIVE_WHY_SIZE];
 
-	if (archive_open(s->value, ARCHIVE_WRITE, &own->archive, why) != 0) {
+	int rc = archive_open(s->value, ARCHIVE_WRITE, &own->archive, why);
+
+	if (rc != 0) {
 		log_error("%s", why);
 		free(own);
-		return false;
+		return rc == -EBUSY || rc == -ENOSPC || rc == -EIO ? EXIT_AGAIN : EXIT_USAGE;
 	}
 	s->own = own;
-	return true;
+	return EXIT_FINE;
 }
 
 static void archive_sink_deliver(struct sink *s, const struct event *ev)

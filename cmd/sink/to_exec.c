@@ -160,7 +160,7 @@ static bool exec_check(const struct sink *s)
 	return false;
 }
 
-static bool exec_open(struct sink *s)
+static enum exit_code exec_open(struct sink *s)
 {
 	struct to_exec *own = x_calloc(1, sizeof(*own));
 
@@ -171,7 +171,7 @@ static bool exec_open(struct sink *s)
 				  ? s->settings->timeout_ms
 				  : EXEC_TIMEOUT_MS;
 	s->own = own;
-	return true;
+	return EXIT_FINE;
 }
 
 static void exec_deliver(struct sink *s, const struct event *ev)

@@ -12,7 +12,7 @@ struct to_file {
 	bool can_sync; /* a pipe or a device cannot, and need not */
 };
 
-static bool file_open(struct sink *s)
+static enum exit_code file_open(struct sink *s)
 {
 	struct to_file *own;
 	int fd = open(s->value, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -20,13 +20,13 @@ static bool file_open(struct sink *s)
 	if (fd < 0) {
 		log_error("cannot open %s: %s; --to file=PATH names a file that can be written",
 			  s->value, strerror(errno));
-		return false;
+		return EXIT_USAGE;
 	}
 	own = x_calloc(1, sizeof(*own));
 	own->fd = fd;
 	own->can_sync = fsync(fd) == 0 || errno != EINVAL;
 	s->own = own;
-	return true;
+	return EXIT_FINE;
 }
 
 /* One write a line, so that several writers of one file do not mix their lines. */

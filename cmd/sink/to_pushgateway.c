@@ -428,13 +428,13 @@ static bool read_token(const struct sink *s, char **token)
 	return false;
 }
 
-static bool pushgateway_open(struct sink *s)
+static enum exit_code pushgateway_open(struct sink *s)
 {
 	struct to_pushgateway *p;
 	char *token;
 
 	if (!read_token(s, &token))
-		return false;
+		return EXIT_USAGE;
 	p = x_calloc(1, sizeof(*p));
 	p->world = s->world;
 	p->url = s->value;
@@ -451,7 +451,7 @@ static bool pushgateway_open(struct sink *s)
 	loop_timer_set_in(p->loop, &p->work, 0);
 	if (p->world->sweep_ms > 0 && stage_state_dir(p->world->st) != NULL)
 		loop_timer_set_in(p->loop, &p->sweep, p->world->sweep_ms * NS_PER_MS);
-	return true;
+	return EXIT_FINE;
 }
 
 static void pushgateway_deliver(struct sink *s, const struct event *ev)

@@ -20,10 +20,12 @@ struct terminal {
 	struct loop *loop;
 	struct loop_timer inventory_timer;
 	struct buf page;
-	struct strmap told; /* run -> the word that was told, owned */
+	struct look look;
+	struct strmap told;    /* run -> the word that was told, owned */
+	struct strmap running; /* runs with progress and no end */
 	struct strmap accounts;
 	size_t first_seen;
-	bool has_colour, is_terminal, has_progress, is_gone;
+	bool is_terminal, has_progress, is_gone;
 };
 
 static void write_page(struct terminal *t)
@@ -46,7 +48,7 @@ static void tell_inventory(struct terminal *t)
 {
 	if (t->first_seen == 0)
 		return;
-	report_inventory(t->first_seen, t->accounts.count, t->accounts.items[0].key, t->has_colour,
+	report_inventory(t->first_seen, t->accounts.count, t->accounts.items[0].key, &t->look,
 			 &t->page);
 	t->first_seen = 0;
 	strmap_release(&t->accounts, NULL);
@@ -84,30 +86,7 @@ static void remember(struct terminal *t, const struct event *ev)
 		free(strmap_remove(&t->told, t->told.items[0].key));
 }
 
-static void tell_run(struct terminal *t, const struct event *ev)
-{
-	const char *before = ev->run ? strmap_get(&t->told, ev->run) : NULL;
-
-	if (report_is_first_seen(ev)) {
-		note_first_seen(t, ev);
-		return;
-	}
-	tell_inventory(t);
-	if (json_get_int(ev->data, "rev", 0) > 0 && before != NULL)
-		report_amendment(ev, before, t->has_colour, &t->page);
-	else
-		report_run(ev, t->has_colour, &t->page);
-	remember(t, ev);
-	write_page(t);
-}
-
-static void tell_removed(struct terminal *t, const struct event *ev)
-{
-	tell_inventory(t);
-	report_removed(ev, t->has_colour, &t->page);
-	write_page(t);
-}
-
+/* Read anew each time: people resize their windows. */
 static size_t columns(void)
 {
 	struct winsize size;
@@ -117,11 +96,40 @@ static size_t columns(void)
 	return (size_t)size.ws_col - 1;
 }
 
+static void tell_run(struct terminal *t, const struct event *ev)
+{
+	const char *before = ev->run ? strmap_get(&t->told, ev->run) : NULL;
+
+	if (ev->run != NULL)
+		strmap_remove(&t->running, ev->run);
+	if (report_is_first_seen(ev)) {
+		note_first_seen(t, ev);
+		return;
+	}
+	tell_inventory(t);
+	t->look.width = t->is_terminal ? columns() : 0;
+	if (json_get_int(ev->data, "rev", 0) > 0 && before != NULL)
+		report_amendment(ev, before, &t->look, &t->page);
+	else
+		report_run(ev, &t->look, &t->page);
+	remember(t, ev);
+	write_page(t);
+}
+
+static void tell_removed(struct terminal *t, const struct event *ev)
+{
+	tell_inventory(t);
+	report_removed(ev, &t->look, &t->page);
+	write_page(t);
+}
+
 static void tell_progress(struct terminal *t, const struct event *ev)
 {
 	if (!t->is_terminal || t->is_gone)
 		return;
-	report_progress(ev, columns(), &t->page);
+	if (ev->run != NULL)
+		strmap_put(&t->running, ev->run, t);
+	report_progress(ev, t->running.count > 0 ? t->running.count - 1 : 0, columns(), &t->page);
 	fputs(CLEAR_LINE, stdout);
 	fwrite(buf_str(&t->page), 1, t->page.len_bytes, stdout);
 	fflush(stdout);
@@ -129,17 +137,17 @@ static void tell_progress(struct terminal *t, const struct event *ev)
 	t->has_progress = true;
 }
 
-static bool terminal_open(struct sink *s)
+static enum exit_code terminal_open(struct sink *s)
 {
 	struct terminal *t = x_calloc(1, sizeof(*t));
 
 	t->loop = stage_loop(s->world->st);
 	t->inventory_timer.run = inventory_is_over;
 	t->is_terminal = isatty(STDOUT_FILENO);
-	t->has_colour = text_has_colour(STDOUT_FILENO);
+	t->look.has_colour = text_has_colour(STDOUT_FILENO);
 	buf_init(&t->page, PAGE_MAX_BYTES);
 	s->own = t;
-	return true;
+	return EXIT_FINE;
 }
 
 static void terminal_deliver(struct sink *s, const struct event *ev)
@@ -171,6 +179,7 @@ static enum exit_code terminal_close(struct sink *s)
 	loop_timer_clear(t->loop, &t->inventory_timer);
 	strmap_release(&t->told, free);
 	strmap_release(&t->accounts, NULL);
+	strmap_release(&t->running, NULL);
 	buf_release(&t->page);
 	free(t);
 	return EXIT_FINE;

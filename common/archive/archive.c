@@ -7,6 +7,7 @@
 
 /* "PLIM": the mark in the file's header that tells an archive from any other SQLite file. */
 #define APPLICATION_ID 0x504c494d
+#define WAL_PAUSE_MS 20
 
 static int errno_of(int sqlite_code)
 {
@@ -112,7 +113,7 @@ int archive_migrate(struct archive *a, char why[ARCHIVE_WHY_SIZE])
 }
 
 /* Ours, or empty: anything else is somebody's database and is left alone. */
-static int check_owner(struct archive *a, int64_t *version, char why[ARCHIVE_WHY_SIZE])
+static int check_marks(struct archive *a, int64_t *version, char why[ARCHIVE_WHY_SIZE])
 {
 	int64_t id = ask_number(a, "PRAGMA application_id");
 	int64_t tables = ask_number(a, "SELECT count(*) FROM sqlite_master");
@@ -136,21 +137,48 @@ static int check_owner(struct archive *a, int64_t *version, char why[ARCHIVE_WHY
 	return 0;
 }
 
+/* In one transaction: another program may be migrating the file this very moment. */
+static int check_owner(struct archive *a, int64_t *version, char why[ARCHIVE_WHY_SIZE])
+{
+	int rc;
+
+	if (archive_exec(a, "BEGIN") != SQLITE_OK)
+		return archive_trouble(a, "read", why);
+	rc = check_marks(a, version, why);
+	archive_exec(a, "ROLLBACK");
+	return rc;
+}
+
+/* SQLite does not wait by itself for the lock that the change to WAL takes. */
+static int use_wal(struct archive *a, char why[ARCHIVE_WHY_SIZE])
+{
+	int rc = SQLITE_BUSY;
+
+	for (int waited_ms = 0; rc == SQLITE_BUSY && waited_ms <= ARCHIVE_BUSY_MS;
+	     waited_ms += WAL_PAUSE_MS) {
+		if (waited_ms > 0)
+			sqlite3_sleep(WAL_PAUSE_MS);
+		rc = archive_exec(a, "PRAGMA journal_mode = WAL");
+	}
+	if (rc != SQLITE_OK ||
+	    archive_exec(a, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON") != SQLITE_OK)
+		return archive_trouble(a, "open", why);
+	return 0;
+}
+
 static int prepare(struct archive *a, char why[ARCHIVE_WHY_SIZE])
 {
-	int64_t version;
+	int64_t version = 0;
 	int rc;
 
 	sqlite3_busy_timeout(a->db, ARCHIVE_BUSY_MS);
 	rc = check_owner(a, &version, why);
-	if (rc != 0)
-		return rc;
 	/* A reader of a read-only file cannot change the journal and need not. */
-	if (!sqlite3_db_readonly(a->db, "main") &&
-	    archive_exec(a, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			    "PRAGMA foreign_keys = ON") != SQLITE_OK)
-		return archive_trouble(a, "open", why);
-	return version < archive_version ? archive_migrate(a, why) : 0;
+	if (rc == 0 && !sqlite3_db_readonly(a->db, "main"))
+		rc = use_wal(a, why);
+	if (rc == 0 && version < archive_version)
+		rc = archive_migrate(a, why);
+	return rc;
 }
 
 static int make_folder(const char *path, char why[ARCHIVE_WHY_SIZE])

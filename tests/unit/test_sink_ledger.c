@@ -145,6 +145,7 @@ static void test_verdicts(void **state)
 		{"\"suspect\"", "\"worse\"", "plimsoll_verdict{verdict=\"worse\"} 1"},
 		{"\"incomplete\"", "null", "plimsoll_verdict{verdict=\"cannot-tell\"} 1"},
 		{"\"valid\"", "\"not-compared\"", "plimsoll_verdict{verdict=\"not-compared\"} 1"},
+		{"\"failed\"", "\"not-compared\"", "plimsoll_verdict{verdict=\"cannot-tell\"} 1"},
 		{"\"skipped\"", "null", "plimsoll_verdict{verdict=\"not-compared\"} 1"},
 	};
 

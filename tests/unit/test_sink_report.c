@@ -9,6 +9,8 @@
 #include "cmd/sink/report.h"
 #include "tests/unit/example.h"
 
+static const struct look plain;
+
 static struct event event_of(struct json *body, enum event_kind kind)
 {
 	return (struct event){.kind = kind,
@@ -50,10 +52,14 @@ static void test_run(void **state)
 	struct buf out = BUF_INIT(65536);
 
 	(void)state;
-	report_run(&ev, false, &out);
+	report_run(&ev, &plain, &out);
 	expect(&out, want);
-	report_run(&ev, true, &out);
+	report_run(&ev, &(struct look){.has_colour = true}, &out);
 	assert_memory_equal(buf_str(&out), "\033[1;31mworse\033[0m          \033[1mprod/hello", 37);
+	buf_clear(&out);
+	/* Where the basis of the intervals does not fit, it is left out. */
+	report_run(&ev, &(struct look){.width = 100}, &out);
+	assert_non_null(strstr(buf_str(&out), "worse        gate ±10 %\n"));
 	buf_release(&out);
 	json_free(body);
 }
@@ -88,7 +94,7 @@ static void test_short_runs(void **state)
 		json_del(ev.data, "reason");
 		json_put_str(ev.data, "reason", cases[i].reason);
 		json_put_str(ev.data, "verdict", cases[i].verdict);
-		report_run(&ev, false, &out);
+		report_run(&ev, &plain, &out);
 		expect(&out, cases[i].want);
 		json_free(body);
 	}
@@ -102,12 +108,12 @@ static void test_amendment(void **state)
 	struct buf out = BUF_INIT(65536);
 
 	(void)state;
-	report_amendment(&ev, "worse", false, &out);
+	report_amendment(&ev, "worse", &plain, &out);
 	expect(&out, "worse          prod/hello  amended, the verdict stands; run "
 		     "raaaaaaaaaaaaaaaaaaaa\n"
 		     "  cloud  352 invocations, 0 errors, 0 throttles by cloudwatch; not held "
 		     "against what was sent\n");
-	report_amendment(&ev, "cannot-tell", false, &out);
+	report_amendment(&ev, "cannot-tell", &plain, &out);
 	assert_non_null(strstr(buf_str(&out), "amended, it was cannot-tell;"));
 	buf_release(&out);
 	json_free(body);
@@ -120,10 +126,12 @@ static void test_progress(void **state)
 	struct buf out = BUF_INIT(4096);
 
 	(void)state;
-	report_progress(&ev, 79, &out);
+	report_progress(&ev, 0, 79, &out);
 	expect(&out, "prod/hello  7 s of 35  66 ok  p50 61.0 ms");
-	report_progress(&ev, 12, &out);
+	report_progress(&ev, 2, 12, &out);
 	expect(&out, "prod/hello  ");
+	report_progress(&ev, 2, 79, &out);
+	expect(&out, "prod/hello  7 s of 35  66 ok  p50 61.0 ms  (and 2 more)");
 	buf_release(&out);
 	json_free(body);
 }
@@ -142,10 +150,10 @@ static void test_inventory(void **state)
 	json_push(causes, json_new_str("first-seen"));
 	json_put(json_get(ev.data, "change"), "causes", causes);
 	assert_true(report_is_first_seen(&ev));
-	report_inventory(1, 1, "prod", false, &out);
+	report_inventory(1, 1, "prod", &plain, &out);
 	expect(&out, "noted          1 function seen for the first time in prod; a change of one "
 		     "will be tested\n");
-	report_inventory(120, 2, "prod", false, &out);
+	report_inventory(120, 2, "prod", &plain, &out);
 	expect(&out, "noted          120 functions seen for the first time in 2 accounts; a "
 		     "change of one will be tested\n");
 	buf_release(&out);
