@@ -62,9 +62,9 @@ const char *diff_kind(uint32_t causes)
 
 int64_t diff_quiet_left_ms(struct wall modified_at, struct wall now, int64_t quiet_ms)
 {
-	int64_t ago_ms = wall_diff_ns(now, modified_at) / NS_PER_MS;
+	int64_t ago_ms = MAX_OF(0, wall_diff_ns(now, modified_at) / NS_PER_MS);
 
-	return MAX_OF(0, MIN_OF(quiet_ms, quiet_ms - ago_ms));
+	return ago_ms < quiet_ms ? quiet_ms - ago_ms : 0;
 }
 
 enum diff_gone diff_gone(const struct known *old, struct wall now, int64_t not_found_after_ms)

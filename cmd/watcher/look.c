@@ -78,7 +78,8 @@ static int emit(struct account *a, const char *name, struct description *d,
 	d->function = target->function;
 	d->is_immutable = target->is_immutable;
 	d->candidates_take = versions_candidates(&target->versions);
-	d->limits_take = target_limits(a, name);
+	/* Nothing is planned on an inventory: that call a function is spared. */
+	d->limits_take = d->is_first_seen ? NULL : target_limits(a, name);
 	rc = describe_changed(a->st, d);
 	free(subject);
 	return rc;

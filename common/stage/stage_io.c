@@ -65,7 +65,7 @@ static void write_failed(struct stage *st, int error)
 	}
 	log_error("cannot write to standard output: %s; make room and start again",
 		  strerror(error));
-	buf_clear(&st->out.waiting);
+	/* What waits stays: state that belongs to it must not become durable. */
 	st->out.is_gone = true;
 	stage_fail(st, EXIT_AGAIN);
 }

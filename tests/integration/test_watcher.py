@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from helpers.cloud import Cloud, function_zip
+from helpers.cloud import Cloud, Function, allow, function_zip
 from helpers.programs import Result, pl, start
 from helpers.servers import wait_for
 
@@ -23,6 +23,7 @@ class Watch:
 
     def __init__(self, folder, cloud):
         self.folder, self.cloud = folder, cloud
+        folder.mkdir(exist_ok=True)
         self.configure()
 
     def configure(self, functions=TESTED, account=", publish_versions: keep 3", quiet="100ms", url=None):
@@ -313,6 +314,58 @@ def test_follow_until_sigterm(watch, cloud):
         p.send_signal(signal.SIGTERM)
         out, err = p.communicate(timeout=30)
     assert (p.returncode, out) == (0, b""), Result(p.returncode, out, err)
+
+
+def test_settings_are_read_again_on_sighup(watch, cloud):
+    watch.configure(functions="prod/x: {tests: []}")
+    cloud.create("f")
+    p = watch.follow()
+    try:
+        assert json.loads(p.stdout.readline())["subject"] == "prod/f"
+        (watch.folder / "plimsoll.yaml").write_text("accounts: 7")
+        p.send_signal(signal.SIGHUP)
+        wait_for("refusal", lambda: b"in force stay" in p.stderr.readline())
+        watch.configure()
+        p.send_signal(signal.SIGHUP)
+        wait_for("reading", lambda: b"read again" in p.stderr.readline())
+        Function(cloud, "f").update(sleep_ms=1)
+        assert json.loads(p.stdout.readline())["data"]["target"]["qualifier"] == "1"
+    finally:
+        p.terminate()
+        p.communicate(timeout=30)
+    assert p.returncode == 0
+
+
+def test_an_event_that_could_not_be_written_is_told_again(watch, cloud):
+    cloud.create("f")
+    with open("/dev/full", "wb") as full:
+        p = start("watcher", *watch.args("--once"), env=watch.env(), home=watch.folder, stdout=full)
+        _, err = p.communicate(timeout=30)
+    assert p.returncode == 111 and b"standard output" in err
+    assert watch.changes() == [("prod/f", "added", ["first-seen"])]
+
+
+def test_follow_ends_when_the_reader_has_gone(watch, cloud):
+    cloud.create("f")
+    p = watch.follow()
+    try:
+        p.stdout.readline()
+        p.stdout.close()
+        assert p.wait(timeout=30) in (0, 111)
+    finally:
+        p.kill()
+        p.stderr.close()
+
+
+def test_without_permission_it_names_what_is_missing(tmp_path, cloud_auth):
+    cloud_auth.create("f")
+    nobody = Watch(tmp_path / "nobody", cloud_auth.user("nobody"))
+    r = nobody.once(code=100)
+    assert "lambda:ListFunctions" in r.errors and r.out == b""
+    reader = Watch(tmp_path / "reader", cloud_auth.user("reader", allow("lambda:List*", "lambda:Get*")))
+    r = reader.once()
+    assert "lambda:PublishVersion" in r.errors
+    assert r.events[0]["data"]["target"]["qualifier"] == "$LATEST"
 
 
 def test_follow_survives_an_outage(tmp_path, own_ministack):
