@@ -50,6 +50,12 @@ void job_free(struct job *j)
 	free(j);
 }
 
+void jobs_drop(struct job_world *w)
+{
+	while (w->first)
+		job_free(w->first);
+}
+
 void job_act_soon(struct job *j)
 {
 	loop_timer_set_in(j->world->loop, &j->act_timer, 0);

@@ -125,6 +125,8 @@ void job_start(struct job_world *w, struct shard *shard_take, const char *parse_
 void job_stop(struct job *j, enum job_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Gives it up without a word: the stage ends and nobody reads its result any more. */
 void job_free(struct job *j);
+/* Frees all jobs without a word: nobody is there to hear it any more. */
+void jobs_drop(struct job_world *w);
 /* A deadline told later, by run.planned. */
 void job_set_deadline(struct job *j, struct wall deadline);
 

@@ -70,14 +70,14 @@ static void look_at_pause(struct loop *l, struct loop_timer *t)
 
 /* ---- opening ---- */
 
-static int open_config(struct loader *ld, const char *path)
+static int read_config(const char *path, struct config **out)
 {
 	struct config_errors errs = {0};
 	int rc;
 
 	if (!path)
 		return 0;
-	rc = config_load(path, &ld->config, &errs);
+	rc = config_load(path, out, &errs);
 	if (rc != 0)
 		config_errors_print(&errs, stderr);
 	config_errors_release(&errs);
@@ -102,45 +102,50 @@ static int open_limits(struct loader *ld, const struct options *o)
 	return 0;
 }
 
-static int loader_open(struct stage *st, void *opts, void **ctx)
-{
-	struct options *o = opts;
-	struct loader *ld = x_calloc(1, sizeof(*ld));
-	int rc;
-
-	*ctx = ld;
-	ld->world.stage = st;
-	ld->world.loop = stage_loop(st);
-	ld->world.engine = engine_new(ld->world.loop);
-	ld->world.credential_program = session_program(o->credential_program);
-	ld->pause_file =
-		o->pause_file ? x_strdup(o->pause_file) : default_pause_file(stage_state_dir(st));
-	if (open_config(ld, stage_config_path(st)) != 0 || open_limits(ld, o) != 0)
-		return EXIT_USAGE;
-	rc = fences_open(&ld->world.fences, stage_state_dir(st));
-	if (rc != 0) {
-		log_error("cannot make %s: %s", ld->world.fences.folder, strerror(-rc));
-		return EXIT_USAGE;
-	}
-	ld->pause_timer.run = look_at_pause;
-	look_at_pause(ld->world.loop, &ld->pause_timer);
-	return EXIT_FINE;
-}
-
 static int loader_close(struct stage *st, void *ctx)
 {
 	struct loader *ld = ctx;
 
 	(void)st;
 	loop_timer_clear(ld->world.loop, &ld->pause_timer);
-	while (ld->world.first)
-		job_free(ld->world.first);
+	jobs_drop(&ld->world);
 	fences_close(&ld->world.fences);
 	engine_free(ld->world.engine);
 	free(ld->world.credential_program);
 	free(ld->pause_file);
 	config_free(ld->config);
 	free(ld);
+	return EXIT_FINE;
+}
+
+static int open_fences(struct loader *ld, struct stage *st)
+{
+	int rc = fences_open(&ld->world.fences, stage_is_check(st) ? NULL : stage_state_dir(st));
+
+	if (rc != 0)
+		log_error("cannot make %s: %s", ld->world.fences.folder, strerror(-rc));
+	return rc;
+}
+
+static int loader_open(struct stage *st, void *opts, void **ctx)
+{
+	struct options *o = opts;
+	struct loader *ld = x_calloc(1, sizeof(*ld));
+
+	ld->world.stage = st;
+	ld->world.loop = stage_loop(st);
+	ld->world.engine = engine_new(ld->world.loop);
+	ld->world.credential_program = session_program(o->credential_program);
+	ld->pause_file =
+		o->pause_file ? x_strdup(o->pause_file) : default_pause_file(stage_state_dir(st));
+	if (read_config(stage_config_path(st), &ld->config) != 0 || open_limits(ld, o) != 0 ||
+	    open_fences(ld, st) != 0) {
+		(void)loader_close(st, ld);
+		return EXIT_USAGE;
+	}
+	ld->pause_timer.run = look_at_pause;
+	look_at_pause(ld->world.loop, &ld->pause_timer);
+	*ctx = ld;
 	return EXIT_FINE;
 }
 
@@ -211,6 +216,21 @@ static void stop(struct stage *st, void *ctx)
 		job_stop(j, JOB_CANCELLED, "the loader was told to stop");
 }
 
+/* Runs that go on keep what they were given; the next one is held against the new file. */
+static void reload(struct stage *st, void *ctx)
+{
+	struct loader *ld = ctx;
+	struct config *fresh = NULL;
+
+	if (read_config(stage_config_path(st), &fresh) != 0) {
+		log_warn("the settings are no good; the last good ones stay in force");
+		return;
+	}
+	config_free(ld->config);
+	ld->config = fresh;
+	ld->world.guard.config = fresh;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct stage_def def = {
@@ -231,6 +251,7 @@ int main(int argc, char **argv)
 		.take = take,
 		.has_room = has_room,
 		.stop = stop,
+		.reload = reload,
 		.held = held,
 		.close = loader_close,
 	};
