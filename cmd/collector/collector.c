@@ -128,6 +128,27 @@ static const char *missing_why(const struct collector *c, const struct run *r)
 	return c->is_ending ? "the input ended" : "more runs are open than memory is set aside for";
 }
 
+/* How long a call took, for the planner's next estimate: billed, else as seen from here. */
+static void remember_call_time(const struct collector *c, const struct run *r,
+			       const struct gathered *g)
+{
+	static const enum figure figures[] = {FIG_BILLED, FIG_SERVICE, FIG_RESPONSE};
+	const struct hdr *h = NULL;
+	struct json *doc;
+	char *key;
+
+	for (size_t i = 0; i < ARRAY_LEN(figures) && !(h && hdr_count(h)); i++)
+		h = g->hist[VARIANT_NEW][figures[i]];
+	if (!stage_state_dir(c->st) || !r->subject || !h || !hdr_count(h))
+		return;
+	doc = json_obj();
+	json_put_real(doc, "call_ms", hdr_mean(h) / 1000);
+	json_put_str(doc, "run", r->id);
+	key = x_asprintf("durations/%s", r->subject);
+	stage_state_put(c->st, key, doc);
+	free(key);
+}
+
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
@@ -143,6 +164,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
 	json_put(data, "external", run_external(r, false));
+	remember_call_time(c, r, g);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);

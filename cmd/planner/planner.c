@@ -235,6 +235,8 @@ static int planner_take(struct stage *st, const struct event *ev, void *ctx)
 	BUG_ON(ev->kind != EV_FUNCTION_REMOVED);
 	ledger_function_key(ev->subject, key);
 	stage_state_put(st, key, NULL);
+	ledger_duration_key(ev->subject, key);
+	stage_state_put(st, key, NULL);
 	return 0;
 }
 

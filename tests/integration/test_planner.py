@@ -101,11 +101,20 @@ def test_money_without_state_is_that_of_the_process(config):
 
 
 def test_time_of_the_last_run(config, tmp_path):
-    folder = tmp_path / "state" / "durations" / "prod"
-    folder.mkdir(parents=True)
-    (folder / "hello.json").write_text('{"call_ms": 61.5}')
-    r = pl("planner", "--config", config(), "--state", tmp_path / "state", input=change())
-    assert plan(r)[0]["estimate"]["duration_basis"] == "last-run" and plan(r)[0]["estimate"]["call_ms"] == 61.5
+    """The collector leaves it in the state; the next plan is that much cheaper."""
+    args = ("--config", config(), "--state", tmp_path / "state")
+    first = pl("planner", *args, input=change())
+    run = first.of("run.planned")[0]
+    shard = copy.deepcopy(first.of("shard.planned")[0])
+    shard.update(type="plimsoll.shard.finished.v1", id=shard["id"] + ".0")
+    shard["data"] = {"run": run["id"], "shard": {"index": 0, "of": 1}, "attempt": 0, "outcome": "complete",
+                     "series": [{"variant": "new", "temperature": "unknown", "samples_ms": [60.0, 62.0, 64.0]}]}
+    assert pl("collector", *args, input=[run, shard]).code == 0
+    (again,) = plan(pl("planner", *args, input=change(revision="2")))
+    assert again["estimate"]["duration_basis"] == "last-run" and 61.5 < again["estimate"]["call_ms"] < 62.5
+    assert float(again["estimate"]["cost_usd"]) < float(run["data"]["estimate"]["cost_usd"]) / 10
+    pl("planner", *args, input=example("function.removed"))
+    assert plan(pl("planner", *args, input=change(revision="3")))[0]["estimate"]["duration_basis"] == "timeout"
 
 
 def test_removed_is_forgotten(config, tmp_path):
