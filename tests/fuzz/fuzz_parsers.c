@@ -16,7 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/answer.h"
 #include "common/aws/creds.h"
+#include "common/aws/ini.h"
+#include "common/aws/lambda.h"
+#include "common/aws/sigv4.h"
+#include "common/aws/xml.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -173,6 +178,90 @@ static void one_creds(const char *in, size_t len_bytes, struct rng *r)
 		must(why[0] != '\0', "refused credentials have a reason");
 }
 
+static void one_ini(const char *in, size_t len_bytes, struct rng *r)
+{
+	char why[INI_WHY_SIZE] = "";
+	struct ini *f;
+
+	(void)r;
+	if (ini_parse(in, len_bytes, &f, why) != 0) {
+		must(strncmp(why, "line ", 5) == 0, "a refused file names the line");
+		return;
+	}
+	(void)ini_get(f, "profile a b", "region");
+	ini_free(f);
+}
+
+static void one_xml(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct buf out = BUF_INIT(64);
+
+	(void)r;
+	if (xml_text(in, len_bytes, "Code", &out) == 0)
+		must(out.len_bytes <= len_bytes, "decoding adds nothing");
+	buf_release(&out);
+}
+
+/* The first line is the head, the rest the body of a refusal. */
+static void one_answer(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct answer_context ctx = {.what = "call", .permission = "p", .host = "http://h"};
+	struct http_response answer = {.status = 400 + (int)rng_below(r, 200),
+				       .head = BUF_INIT(INPUT_MAX_BYTES + 1),
+				       .body = BUF_INIT(INPUT_MAX_BYTES + 1)};
+	const char *newline = memchr(in, '\n', len_bytes);
+	size_t head_bytes = newline ? (size_t)(newline - in) + 1 : 0;
+	struct aws_error err;
+
+	buf_add(&answer.head, in, head_bytes);
+	buf_add(&answer.body, in + head_bytes, len_bytes - head_bytes);
+	must(answer_refused(&answer, &ctx, &err) < 0 && err.fault != AWS_FINE, "it is an error");
+	must(strncmp(err.text, "cannot call at http://h: HTTP ", 30) == 0, "and says what");
+	http_response_release(&answer);
+}
+
+static void one_function(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct lambda_function f;
+	struct json *v = NULL;
+
+	(void)r;
+	if (json_parse(in, len_bytes, INPUT_MAX_BYTES, &v, NULL) == 0 &&
+	    lambda_function_parse(v, &f) == 0) {
+		must(f.name && f.arn && f.version, "a function has names");
+		lambda_function_release(&f);
+	}
+	json_free(v);
+}
+
+/* The canonical query of a canonical query is itself: the third line of the text signed. */
+static void one_signature(const char *in, size_t len_bytes, struct rng *r)
+{
+	static const struct http_header host = {"Host", "h"};
+	struct sigv4_signer s = {
+		.region = "r", .service = "lambda", .creds = {"AK", "secret", "token"}};
+	struct sigv4_result first = {0}, again = {0};
+	char *path = strndup(in, len_bytes), *query = path + strcspn(path, "?"), *canonical;
+	struct sigv4_request req = {
+		.method = "GET", .path = path, .headers = &host, .header_count = 1};
+	struct wall at = {(int64_t)rng_below(r, UINT64_C(1) << 60)};
+
+	if (*query)
+		*query++ = '\0';
+	req.query = query;
+	if (sigv4_sign(&s, &req, at, &first) == 0) {
+		canonical = strchr(strchr(first.canonical.data, '\n') + 1, '\n') + 1;
+		req.query = canonical = strndup(canonical, strcspn(canonical, "\n"));
+		must(sigv4_sign(&s, &req, at, &again) == 0, "a canonical query can be signed");
+		must(!strcmp(first.signature, again.signature), "and is its own");
+		free(canonical);
+	}
+	sigv4_result_release(&first);
+	sigv4_result_release(&again);
+	sigv4_signer_release(&s);
+	free(path);
+}
+
 static void one_unit(const char *in, size_t len_bytes, struct rng *r)
 {
 	char *text = strndup(in, len_bytes);
@@ -228,6 +317,27 @@ static const char *const creds_seeds[] = {
 	"{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\",\"SessionToken\":\"c\","
 	"\"Expiration\":\"2026-11-22T15:00:36Z\"}",
 	NULL};
+static const char *const ini_seeds[] = {
+	"# c\n[default]\nregion = x\n[profile \"a b\"]\ns3 =\n  max = 1\n\tb=c\n; d\nk = v",
+	"[services s]\nlambda =\n  endpoint_url = http://h\n", NULL};
+static const char *const xml_seeds[] = {"<?xml version=\"1.0\"?><!-- c --><E xmlns=\"u\"><a:Code "
+					"b=\"1\">x &amp; &#65;</a:Code></E>",
+					"<E><![CDATA[<Code>]]><Code/><Code>y</Code></E>", NULL};
+static const char *const answer_seeds[] = {
+	"x-amzn-ErrorType: a#ThrottlingException:http://h/\n{\"message\":\"Rate exceeded\"}",
+	"Retry-After: "
+	"7\n<E><Error><Code>SignatureDoesNotMatch</Code><Message>m</Message></Error></E>",
+	"\n{\"__type\":\"c.a#ExpiredTokenException\",\"Message\":\"m\"}", NULL};
+static const char *const function_seeds[] = {
+	"{\"FunctionName\":\"f\",\"FunctionArn\":\"a\",\"MemorySize\":128,\"Timeout\":3,\"Layers\":"
+	"[{\"Arn\":\"l\"}],\"Environment\":{\"Variables\":{\"A\":\"1\"}},\"Architectures\":["
+	"\"arm64\"],"
+	"\"LastModified\":\"2026-11-22T15:00:00.123+0000\",\"LoggingConfig\":{\"LogFormat\":"
+	"\"JSON\"}}",
+	NULL};
+static const char *const signature_seeds[] = {
+	"/2015-03-31/functions/arn%3Aaws/../x//y/./z?Qualifier=1&a=&a=b%2f&c",
+	"/a b/\xe1\x88\xb4?\xc3\xa9=%zz&&=&x=a+b:c", NULL};
 static const char *const unit_seeds[] = {"30s",	  "1h5m", "10/s",  "1 USD", "0.5pp",
 					 "64KiB", "10%",  "1e308", "-1",    NULL};
 
@@ -236,11 +346,20 @@ static const struct target {
 	void (*one)(const char *in, size_t len_bytes, struct rng *r);
 	const char *const *seeds;
 } targets[] = {
-	{"json", one_json, json_seeds},	      {"event", one_event, event_seeds},
-	{"config", one_config, config_seeds}, {"http1", one_http1, http1_seeds},
-	{"hdr", one_hdr, hdr_seeds},	      {"hlog", one_hlog, hlog_seeds},
-	{"calls", one_calls, calls_seeds},    {"creds", one_creds, creds_seeds},
+	{"json", one_json, json_seeds},
+	{"event", one_event, event_seeds},
+	{"config", one_config, config_seeds},
+	{"http1", one_http1, http1_seeds},
+	{"hdr", one_hdr, hdr_seeds},
+	{"hlog", one_hlog, hlog_seeds},
+	{"calls", one_calls, calls_seeds},
+	{"creds", one_creds, creds_seeds},
 	{"unit", one_unit, unit_seeds},
+	{"ini", one_ini, ini_seeds},
+	{"xml", one_xml, xml_seeds},
+	{"answer", one_answer, answer_seeds},
+	{"function", one_function, function_seeds},
+	{"signature", one_signature, signature_seeds},
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 

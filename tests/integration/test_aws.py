@@ -8,7 +8,7 @@ import time
 import pytest
 from helpers.cloud import allow
 from helpers.programs import build_dir, clean_env, pl
-from helpers.servers import free_port
+from helpers.servers import free_port, make_certificate
 import subprocess
 
 CANARY = "canarySecretThatNobodyMaySee0123456789AB"
@@ -315,6 +315,14 @@ def test_limiter_is_shared_between_processes(tmp_path):
     took = time.monotonic() - began
     assert took >= 29 / 20 - 0.05, took  # thirty slots of 50 ms, the first at once
     assert took < 6, took
+
+
+def test_tls_and_its_ca_file(nginx, tmp_path):
+    crt, key = make_certificate(tmp_path / "tls")
+    server = nginx(tls=(crt, key))
+    assert probe("get", server.url + "/ok", env={"PROBE_CA_FILE": crt})["body"] == "ok\n"
+    got = probe("get", server.url + "/ok", env={})
+    assert got["rc"] == 71 and "certificate" in got["why"], got  # EPROTO
 
 
 def test_http_bounds(metadata, nginx):
