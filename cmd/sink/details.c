@@ -8,32 +8,17 @@
 #define INDENT 2
 #define REASONS_MAX 5
 
-/* The level that all intervals share, or 0. */
-static double shared_level(const struct json *metrics)
-{
-	double level = 0;
+/* Intervals are told at this level unless their row says another. */
+#define USUAL_LEVEL 0.95
 
-	for (size_t i = 0; i < json_len(metrics); i++) {
-		double own = json_get_real(json_elem(metrics, i), "level", 0);
-
-		if (own > 0 && level > 0 && fabs(own - level) > 1e-9)
-			return 0;
-		level = own > 0 ? own : level;
-	}
-	return level;
-}
-
-static void metric_head(struct table *t, bool is_compared, double level)
+static void metric_head(struct table *t, bool is_compared)
 {
 	table_cell(t, "metric", TEXT_DIM);
 	table_cell(t, is_compared ? "old" : "", TEXT_DIM);
 	table_cell(t, "new", TEXT_DIM);
 	if (is_compared) {
 		table_cell(t, "change", TEXT_DIM);
-		if (level > 0)
-			table_cellf(t, TEXT_DIM, "%g %% interval", 100 * level);
-		else
-			table_cell(t, "interval", TEXT_DIM);
+		table_cellf(t, TEXT_DIM, "%g %% interval", 100 * USUAL_LEVEL);
 	}
 	table_end_row(t);
 }
@@ -63,9 +48,38 @@ static void add_basis(struct buf *note, const struct json *m)
 	}
 }
 
-/* How much is said behind a row: on a narrow terminal the basis of an interval is left out. */
+/* The same difference in the metric's own unit: "+80.3 ms (+76.7 ms … +83.9 ms)". */
+static void add_absolute(struct buf *note, const struct json *m)
+{
+	static const char *const members[] = {"diff_abs", "low_abs", "high_abs"};
+	const char *unit = json_get_str(m, "unit");
+	char parts[3][FIGURE_SIZE], text[4 * FIGURE_SIZE];
+
+	if (unit == NULL || strcmp(unit, "us") != 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (!json_is_num(json_get(m, members[i])))
+			return;
+		figure_value(json_get(m, members[i]), unit, parts[i]);
+	}
+	snprintf(text, sizeof(text), "%s (%s … %s)", parts[0], parts[1], parts[2]);
+	add_note(note, text);
+}
+
+static void add_level(struct buf *note, const struct json *m)
+{
+	double level = json_get_real(m, "level", USUAL_LEVEL);
+	char text[40];
+
+	if (!json_is_num(json_get(m, "low")) || fabs(level - USUAL_LEVEL) < 1e-9)
+		return;
+	snprintf(text, sizeof(text), "at %g %%", 100 * level);
+	add_note(note, text);
+}
+
+/* How much is said behind a row: on a narrow terminal only what the verdict rests on. */
 struct manner {
-	bool is_compared, has_own_levels, is_brief;
+	bool is_compared, is_brief;
 };
 
 static void metric_note(struct table *t, const struct json *m, const struct manner *how)
@@ -79,11 +93,10 @@ static void metric_note(struct table *t, const struct json *m, const struct mann
 		add_note(&note, text);
 	}
 	add_note(&note, json_get_str(m, "reason"));
-	if (!how->is_brief)
+	if (!how->is_brief) {
+		add_absolute(&note, m);
+		add_level(&note, m);
 		add_basis(&note, m);
-	if (!how->is_brief && how->has_own_levels && json_is_num(json_get(m, "low"))) {
-		snprintf(text, sizeof(text), "%g %%", 100 * json_get_real(m, "level", 0));
-		add_note(&note, text);
 	}
 	table_cell(t, buf_str(&note), TEXT_DIM);
 	buf_release(&note);
@@ -111,6 +124,13 @@ static void metric_row(struct table *t, const struct json *m, const struct manne
 	table_end_row(t);
 }
 
+/* A figure that nobody asked to be judged and nobody could give is left out. */
+static bool is_worth_telling(const struct json *m)
+{
+	return json_get_bool(m, "is_gate", false) || json_is_num(json_get(m, "new")) ||
+	       json_is_num(json_get(m, "old"));
+}
+
 static size_t widest_line(const char *text)
 {
 	size_t widest = 0, width = 0;
@@ -128,17 +148,17 @@ static bool add_metrics(const struct json *data, const struct look *look, bool i
 {
 	const struct json *metrics = json_get(data, "metrics");
 	const char *compare = json_get_str(data, "compare");
-	double level = shared_level(metrics);
 	struct manner how = {.is_compared = compare == NULL || strcmp(compare, "none") != 0,
-			     .has_own_levels = level <= 0,
 			     .is_brief = is_brief};
 	struct table t = {.indent = INDENT, .is_right = 0x1e};
 	struct buf plain = BUF_INIT(256 * 1024);
 	bool fits;
 
-	metric_head(&t, how.is_compared, level);
-	for (size_t i = 0; i < json_len(metrics); i++)
-		metric_row(&t, json_elem(metrics, i), &how);
+	metric_head(&t, how.is_compared);
+	for (size_t i = 0; i < json_len(metrics); i++) {
+		if (is_worth_telling(json_elem(metrics, i)))
+			metric_row(&t, json_elem(metrics, i), &how);
+	}
 	table_write(&t, false, &plain);
 	fits = is_brief || look->width == 0 || widest_line(buf_str(&plain)) <= look->width;
 	if (fits)

@@ -34,7 +34,7 @@ static void test_run(void **state)
 		"\n"
 		"  metric            old     new    change     95 % interval\n"
 		"  response_p50  61.0 ms  141 ms    +131 %     +128 … +134 %  worse        "
-		"gate ±10 %, 4 + 4 environments\n"
+		"gate ±10 %, 80.0 ms (78.3 ms … 81.7 ms), 4 + 4 environments\n"
 		"  error_ratio    0.00 %  1.32 %  +1.32 pp  -0.50 … +3.00 pp  cannot-tell  "
 		"gate ±0.5 pp, interval-too-wide, blocks-widened\n"
 		"\n"
