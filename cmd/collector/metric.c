@@ -3,9 +3,11 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/collector/metric.h"
+#include "common/stats/quantile.h"
 
 #define NOTHING ((double)NAN)
 #define BIT(outcome) (1u << (outcome))
@@ -83,22 +85,35 @@ static bool value_of_histogram(const struct hdr *h, const struct metric_spec *sp
 	return true;
 }
 
-/* The cost has no histogram: its mean over the calls on the basis. */
-static bool value_of_cost(const struct gathered *g, enum variant v, double *out, size_t *n)
+/* A call whose value counts: as in latency.c, on the run's temperature basis. */
+static bool counts(const struct gathered *g, const struct metric_spec *spec, enum variant v,
+		   const struct sample *s)
 {
-	double sum = 0;
+	bool is_of_any = spec->figure == FIG_INIT || spec->figure == FIG_MEMORY;
+
+	return s->variant == v && s->outcome == OUT_OK && s->value[spec->figure] > 0 &&
+	       (spec->figure == FIG_INIT || !s->is_warmup) &&
+	       (is_of_any || gathered_is_on_basis(g, s->temperature));
+}
+
+/* Where there is no histogram (the cost never has one) the calls themselves speak. */
+static bool value_of_samples(const struct gathered *g, const struct metric_spec *spec,
+			     enum variant v, double *out, size_t *n)
+{
+	double *values = x_calloc(g->count + 1, sizeof(*values)), sum = 0;
 
 	*n = 0;
 	for (size_t i = 0; i < g->count; i++) {
-		const struct sample *s = &g->samples[i];
-
-		if (s->variant != v || s->outcome != OUT_OK || s->is_warmup ||
-		    s->value[FIG_COST] <= 0 || !gathered_is_on_basis(g, s->temperature))
+		if (!counts(g, spec, v, &g->samples[i]))
 			continue;
-		sum += s->value[FIG_COST];
-		(*n)++;
+		values[*n] = g->samples[i].value[spec->figure];
+		sum += values[(*n)++];
 	}
-	*out = *n ? sum / (double)*n : 0;
+	if (*n > 0 && spec->stat == STAT_MEAN)
+		*out = sum / (double)*n;
+	else if (*n > 0)
+		*out = quantile_in_place(values, *n, spec->stat == STAT_MAX ? 1 : spec->q);
+	free(values);
 	return *n > 0;
 }
 
@@ -107,9 +122,9 @@ static bool value_of(const struct gathered *g, const struct metric_spec *spec, e
 {
 	const struct hdr *h = g->hist[v][spec->figure];
 
-	if (spec->figure == FIG_COST)
-		return value_of_cost(g, v, out, n);
-	*n = h ? (size_t)hdr_count(h) : 0;
+	if (!h)
+		return value_of_samples(g, spec, v, out, n);
+	*n = (size_t)hdr_count(h);
 	return value_of_histogram(h, spec, out);
 }
 
