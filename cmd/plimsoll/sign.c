@@ -27,7 +27,7 @@ static const struct opt rows[] = {
 	{"service", 0, OPT_STRING, offsetof(struct sign_opts, service), "NAME", NULL,
 	 "service of the scope, as lambda, sts or monitoring"},
 	{"time", 0, OPT_STRING, offsetof(struct sign_opts, time), "TIME", NULL,
-	 "signing time, as 20150830T123600Z; default now"},
+	 "signing time, as 20150830T123600Z; default the request's X-Amz-Date, else now"},
 	{"plain", 0, OPT_FLAG, offsetof(struct sign_opts, is_plain), NULL, NULL,
 	 "sign the headers as given plus x-amz-date and the session token only"},
 	{"sign-body", 0, OPT_FLAG, offsetof(struct sign_opts, wants_body), NULL, NULL,
@@ -122,19 +122,23 @@ static const char *cut_header(char *line, struct raw_request *out)
 	return NULL;
 }
 
+/* The header's value without the space before it, or NULL. */
+static const char *given_header(const struct raw_request *raw, const char *name)
+{
+	for (size_t i = 0; i < raw->header_count; i++)
+		if (!strcasecmp(raw->headers[i].name, name))
+			return raw->headers[i].value + strspn(raw->headers[i].value, " \t");
+	return NULL;
+}
+
 /* With a Content-Length the body is that long (an editor may have added a newline behind it). */
 static void limit_body(struct raw_request *out)
 {
-	for (size_t i = 0; i < out->header_count; i++) {
-		const char *value = out->headers[i].value;
-		uint64_t length;
+	const char *value = given_header(out, "content-length");
+	uint64_t length;
 
-		if (strcasecmp(out->headers[i].name, "content-length"))
-			continue;
-		value += strspn(value, " \t");
-		if (unit_parse_u64(value, &length) == 0 && length < out->body_bytes)
-			out->body_bytes = (size_t)length;
-	}
+	if (value && unit_parse_u64(value, &length) == 0 && length < out->body_bytes)
+		out->body_bytes = (size_t)length;
 }
 
 /* NULL, or what is wrong. */
@@ -180,7 +184,18 @@ static int refuse(const char *what, const char *todo)
 	return EXIT_USAGE;
 }
 
-static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s, struct wall *at)
+static int choose_time(const char *option, const struct raw_request *raw, struct wall *at)
+{
+	const char *given = given_header(raw, "x-amz-date");
+
+	if (option && wall_parse_basic(option, at) != 0)
+		return refuse("--time is not a time", "write it as 20150830T123600Z");
+	if (!option && (!given || wall_parse_basic(given, at) != 0))
+		*at = wall_now();
+	return EXIT_FINE;
+}
+
+static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s)
 {
 	s->creds.access_key_id = getenv("AWS_ACCESS_KEY_ID");
 	s->creds.secret_access_key = getenv("AWS_SECRET_ACCESS_KEY");
@@ -188,7 +203,6 @@ static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s, struct
 	s->service = o->service;
 	s->flags = (o->is_plain && !o->wants_body ? SIGV4_NO_CONTENT_SHA256 : 0u) |
 		   (o->keeps_path ? SIGV4_NO_NORMALIZE : 0u);
-	*at = wall_now();
 	if (!o->service)
 		return refuse("no service named", "give --service, as lambda");
 	if (!s->region)
@@ -196,8 +210,6 @@ static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s, struct
 	if (!s->creds.access_key_id || !s->creds.secret_access_key)
 		return refuse("no credentials in the environment",
 			      "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-	if (o->time && wall_parse_basic(o->time, at) != 0)
-		return refuse("--time is not a time", "write it as 20150830T123600Z");
 	return EXIT_FINE;
 }
 
@@ -208,7 +220,7 @@ static int sign_text(const struct sign_opts *o, struct sigv4_signer *s, struct b
 	struct sigv4_request req;
 	struct wall at;
 	const char *why;
-	int code = fill_signer(o, s, &at);
+	int code = fill_signer(o, s);
 	int rc;
 
 	if (code)
@@ -217,6 +229,9 @@ static int sign_text(const struct sign_opts *o, struct sigv4_signer *s, struct b
 			      : "standard input is empty";
 	if (why)
 		return refuse(why, "give a whole HTTP/1.1 request");
+	code = choose_time(o->time, &raw, &at);
+	if (code)
+		return code;
 	req = (struct sigv4_request){.method = raw.method,
 				     .path = raw.path,
 				     .query = raw.query,

@@ -125,8 +125,8 @@ int canonical_query(const char *query, struct buf *scratch, struct buf *out)
 	return 0;
 }
 
-/* Proxies and clients change these on the way; the same list as botocore's. The last three are
- * ours to set. */
+/* Proxies and clients change these on the way; the same list as botocore's. The last two
+ * are ours to set. */
 static const char *const unsigned_names[] = {"connection",
 					     "expect",
 					     "keep-alive",
@@ -139,8 +139,7 @@ static const char *const unsigned_names[] = {"connection",
 					     "user-agent",
 					     "x-amzn-trace-id",
 					     "authorization",
-					     "x-amz-date",
-					     "x-amz-security-token"};
+					     "x-amz-date"};
 
 static bool is_unsigned(const char *name)
 {
@@ -163,7 +162,8 @@ static bool is_valid(const struct http_header *h)
 	return true;
 }
 
-int canonical_headers_take(const struct sigv4_request *req, struct canonical_headers *out)
+int canonical_headers_take(const struct sigv4_request *req, bool has_token,
+			   struct canonical_headers *out)
 {
 	out->count = 0;
 	out->has_host = false;
@@ -175,7 +175,8 @@ int canonical_headers_take(const struct sigv4_request *req, struct canonical_hea
 
 		if (!is_valid(h))
 			return -EINVAL;
-		if (is_unsigned(h->name))
+		if (is_unsigned(h->name) ||
+		    (has_token && !strcasecmp(h->name, "x-amz-security-token")))
 			continue;
 		out->has_host = out->has_host || !strcasecmp(h->name, "host");
 		if (!strcasecmp(h->name, "x-amz-content-sha256"))

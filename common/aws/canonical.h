@@ -19,8 +19,9 @@ struct canonical_headers {
 	const char *given_sha256; /* value of a given X-Amz-Content-Sha256, or NULL */
 	bool has_host;
 };
-/* Keeps the headers that are signed. -EINVAL, -E2BIG. */
-MUST_CHECK int canonical_headers_take(const struct sigv4_request *req,
+/* Keeps the headers that are signed; a given session token only when none replaces it.
+ * -EINVAL, -E2BIG. */
+MUST_CHECK int canonical_headers_take(const struct sigv4_request *req, bool has_token,
 				      struct canonical_headers *out);
 void canonical_headers_add(struct canonical_headers *h, const char *name, const char *value);
 /* Sorts, appends "name:value\n" lines to out and "a;b;c" to names. */

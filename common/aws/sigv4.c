@@ -29,12 +29,13 @@ static void prepare_result(struct sigv4_result *r, struct wall at)
 static int take_headers(const struct sigv4_signer *s, const struct sigv4_request *req,
 			struct sigv4_result *r, struct canonical_headers *h)
 {
-	int rc = canonical_headers_take(req, h);
+	bool has_token = s->creds.session_token && *s->creds.session_token;
+	int rc = canonical_headers_take(req, has_token, h);
 
 	if (rc)
 		return rc;
 	canonical_headers_add(h, "x-amz-date", r->date);
-	if (s->creds.session_token && *s->creds.session_token) {
+	if (has_token) {
 		buf_adds(&r->session_token, s->creds.session_token);
 		canonical_headers_add(h, "x-amz-security-token", s->creds.session_token);
 	}

@@ -15,7 +15,8 @@
  * path and query are given as they stand on the wire. The path is encoded once more, segment by
  * segment (every service but s3), and normalised unless told otherwise; the query is decoded,
  * encoded and sorted. Headers that proxies change (Connection, User-Agent, Expect, ...) are not
- * signed. Given X-Amz-Date, X-Amz-Security-Token and Authorization are replaced.
+ * signed. Given X-Amz-Date and Authorization are replaced, and X-Amz-Security-Token where the
+ * credentials bring one.
  *
  * DIAGNOSTICS
  *	-EINVAL: no method, no access or secret key, a header name or value with control characters,

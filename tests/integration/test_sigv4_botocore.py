@@ -4,15 +4,16 @@ The corpus is a pure function of the seed: paths with `:`, spaces, `%`, dot segm
 empty, repeated and encoded query values; odd spacing and repetition in headers; bodies; session tokens.
 """
 import datetime
+import hashlib
 import random
+import subprocess
 import urllib.parse
 
 import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from helpers.programs import clean_env, binary
-import subprocess
+from helpers.programs import binary, clean_env, pl
 
 SEED, COUNT, PARTS = 20150830, 1200, 8
 LETTERS = ["a", "B", "7", "-", "_", ".", "~"]
@@ -64,7 +65,6 @@ def make_case(i):
 
 def theirs(case, monkeypatch):
     """botocore's canonical request and Authorization."""
-    import hashlib
     headers = {"Host": case["host"]}
     headers.update(case["headers"])
     if not case["is_plain"]:
@@ -115,3 +115,44 @@ def test_corpus_holds_what_it_should():
     assert sum(any(v == "" for _, v in c["params"]) for c in cases) > 100
     assert sum(len({k for k, _ in c["params"]}) < len(c["params"]) for c in cases) > 100
     assert sum(c["token"] is not None for c in cases) > 200
+
+
+SUITE = ("--region", "us-east-1", "--service", "service", "--plain")
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+HOST = b"Host:example.amazonaws.com\n"
+AT = ("--time", "20150830T123600Z")
+
+
+@pytest.mark.parametrize("request_, options, signature", [  # AWS's published suite, as its files stand
+    (b"GET / HTTP/1.1\n" + HOST, AT, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    (b"GET / HTTP/1.1\r\nHost:example.amazonaws.com\r\nX-Amz-Date: 20150830T123600Z\r\n\r\n", (),
+     "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    (b"GET https://example.amazonaws.com/ HTTP/1.1\n" + HOST, AT, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    (b"GET /example space/ HTTP/1.1\n" + HOST, AT, "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741"),
+    (b"GET //example// HTTP/1.1\n" + HOST, AT + ("--no-normalize",), "87cca117541a147f6df867677d98a7d80dff226d2bfca9e4ffa899665623c7e5"),
+    (b"GET / HTTP/1.1\n" + HOST + b"My-Header1:value1\n  value2\n     value3\n\n", AT,
+     "ba17b383a53190154eb5fa66a1b836cc297cc0a3d70a5d00705980573d8ff790"),
+    (b"POST / HTTP/1.1\nContent-Type:application/x-www-form-urlencoded\n" + HOST + b"Content-Length:13\n\nParam1=value1\n",
+     AT + ("--sign-body",), "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b"),
+])
+def test_raw_requests_of_the_suite(request_, options, signature):
+    r = pl("plimsoll", "sign", *SUITE, *options, input=request_, env=KEYS)
+    assert r.code == 0 and f"Signature={signature}\n" in r.text, r
+
+
+@pytest.mark.parametrize("request_, options, env, says", [
+    (b"", SUITE, KEYS, "standard input is empty"),
+    (b"GET / HTTP/1.1\n\n", SUITE, KEYS, "needs a Host header"),
+    (b"nonsense\n", SUITE, KEYS, "METHOD TARGET"),
+    (b"GET / HTTP/1.1\nHost example\n\n", SUITE, KEYS, "no colon"),
+    (b"GET / HTTP/1.1\n x\n\n", SUITE, KEYS, "begins with a space"),
+    (b"GET / HTTP/1.1\n" + HOST, SUITE + ("--time", "yesterday"), KEYS, "20150830T123600Z"),
+    (b"GET / HTTP/1.1\n" + HOST, SUITE, {}, "AWS_ACCESS_KEY_ID"),
+    (b"GET / HTTP/1.1\n" + HOST, ("--region", "x"), KEYS, "--service"),
+    (b"GET / HTTP/1.1\n" + HOST, ("--service", "x"), KEYS, "--region"),
+    (b"GET / HTTP/1.1\n" + HOST, SUITE + ("--sing-body",), KEYS, "sign-body"),
+    (b"GET / HTTP/1.1\n" + HOST + b"x" * 300000 + b": y\n\n", SUITE, KEYS, "too large"),
+])
+def test_sign_refuses_with_what_to_do(request_, options, env, says):
+    r = pl("plimsoll", "sign", *options, input=request_, env=env)
+    assert r.code == 100 and says in r.errors and not r.out, r

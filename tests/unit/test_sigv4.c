@@ -275,6 +275,25 @@ static void test_the_hash_is_sent_and_signed(void **state)
 	sigv4_signer_release(&s);
 }
 
+static void test_a_given_token_is_signed_unless_replaced(void **state)
+{
+	static const struct http_header given[] = {{"Host", "h"},
+						   {"X-Amz-Security-Token", "given"}};
+	struct sigv4_signer s = {.region = "r", .service = "lambda", .creds = creds};
+	struct sigv4_request req = {
+		.method = "GET", .path = "/", .headers = given, .header_count = 2};
+	struct sigv4_result r = {0};
+
+	(void)state;
+	assert_int_equal(sigv4_sign(&s, &req, suite_time(), &r), 0);
+	assert_non_null(strstr(buf_str(&r.canonical), "x-amz-security-token:given\n"));
+	s.creds.session_token = "own";
+	assert_int_equal(sigv4_sign(&s, &req, suite_time(), &r), 0);
+	assert_non_null(strstr(buf_str(&r.canonical), "x-amz-security-token:own\n"));
+	sigv4_result_release(&r);
+	sigv4_signer_release(&s);
+}
+
 static void test_a_given_hash_counts(void **state)
 {
 	static const struct http_header given[] = {{"Host", "h"},
@@ -404,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_published_vectors),
 		cmocka_unit_test(test_paths_and_queries),
 		cmocka_unit_test(test_the_hash_is_sent_and_signed),
+		cmocka_unit_test(test_a_given_token_is_signed_unless_replaced),
 		cmocka_unit_test(test_a_given_hash_counts),
 		cmocka_unit_test(test_key_follows),
 		cmocka_unit_test(test_refused),
