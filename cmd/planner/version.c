@@ -88,6 +88,11 @@ void version_pick(struct draft *d)
 		d->has_old = true;
 	} else if (d->account->provider == PROVIDER_AWS) {
 		d->has_old = find_old(d, is_calibration);
+		if (!d->has_old && !is_calibration && find_old(d, true)) {
+			d->has_old = true;
+			draft_note(d, "no older version differs: compared with a copy, %s",
+				   d->old.qualifier);
+		}
 	}
 	if (d->has_old && is_equal(d->old.qualifier, d->new.qualifier))
 		draft_decide(

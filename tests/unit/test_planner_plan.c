@@ -223,10 +223,19 @@ static const struct plan_case plan_cases[] = {
 			     "(publish_versions: keep 5 under "
 			     "accounts.plain keeps one)"}},
 	 .shard = {{"targets.1", NULL}}},
-	{"a candidate of the same code is none", "prod/hello",
+	{"only a copy: that is compared with", "prod/hello",
 	 "{\"candidates\": [{\"qualifier\": \"3\", \"code_sha256\": \"Pt1cAAAA\", "
 	 "\"config_sha256\": \"0f3a\"}]}",
-	 .count = 1, .want = {{"compare", "none"}}, .shard = {{"targets.1", NULL}}},
+	 .count = 1,
+	 .want = {{"compare", "interleaved"},
+		  {"reason",
+		   "code changed; no older version differs: compared with a copy, 3; sees"}},
+	 .shard = {{"targets.0.qualifier", "3"}}},
+	{"an older version before a copy", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"3\", \"code_sha256\": \"Pt1cAAAA\"}, "
+	 "{\"qualifier\": \"1\", \"code_sha256\": \"y\"}]}",
+	 .count = 1, .want = {{"variants.0.qualifier", "1"}},
+	 .shard = {{"targets.0.qualifier", "1"}}},
 	{"the same code with other settings is one", "prod/hello",
 	 "{\"candidates\": [{\"qualifier\": \"3\", \"code_sha256\": \"Pt1cAAAA\", "
 	 "\"config_sha256\": \"ffff\"}]}",
