@@ -216,6 +216,8 @@ def test_verdicts_newest_first(tmp_path):
         pl("sink", "--to", f"archive={path}", input=batch)
     got = sql(path, "select verdict from verdicts where function = 'prod/hello'")
     assert got == ["worse", "no-difference", "better"]
+    all_times = sql(path, "select finished_at from verdicts")
+    assert len(all_times) == 4 and all_times == sorted(all_times, reverse=True)
     assert sql(path, "select * from verdicts where function='prod/hello'")[0].startswith("prod/hello|2026-11-22T12:")
     assert sql(path, "select function, verdict from fleet") == ["prod/hello|worse", "prod/other|worse"]
     assert sql(path, "select count(*) from runs") == ["5"]
