@@ -171,12 +171,15 @@ static void look_for_end(struct stage *st)
 		st->is_over = true;
 }
 
+/* Not watched at all without room: a pipe whose writer has gone is reported whatever is wanted. */
 static void watch_input_while_room(struct stage *st)
 {
-	unsigned want = may_take(st) ? LOOP_READ : 0;
-
-	if (st->is_input_watched)
-		loop_want(st->loop, &st->in, want);
+	if (!st->is_input_watched)
+		return;
+	if (!may_take(st))
+		loop_unwatch(st->loop, &st->in);
+	else if (!st->in.is_on)
+		BUG_ON(loop_watch(st->loop, &st->in) != 0);
 }
 
 /* take() had said -EAGAIN; the turn that follows every callback offers the event again. */
