@@ -99,7 +99,8 @@ struct job {
 	struct clock_check clock;
 	struct call *calls; /* owned: all there will ever be */
 	struct call *free_calls;
-	uint32_t in_flight;  /* submitted and not done */
+	uint32_t in_flight; /* submitted and not done */
+	uint32_t open_calls[VARIANT_COUNT], open_calls_peak[VARIANT_COUNT];
 	uint64_t overflowed; /* due while all were in use */
 
 	struct place next_place; /* open: the next one due */

@@ -115,6 +115,7 @@ static void fill_quality(const struct job *j, struct quality *q)
 		q->has_variant[v] = true;
 		q->environments[v] = instances_seen(&t->instances, v);
 		q->failed[v] = t->failed[v];
+		q->open_calls_peak[v] = j->open_calls_peak[v];
 	}
 }
 

@@ -195,6 +195,7 @@ static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
 	c->next_free = j->free_calls;
 	j->free_calls = c;
 	j->in_flight--;
+	j->open_calls[c->place.variant]--;
 	if (j->freed && j->end == JOB_END_NONE)
 		user_is_free(j, e->done);
 	if (j->in_flight == 0 && j->state == JOB_DRAINING)
@@ -224,6 +225,8 @@ static void send_one(struct job *j, const struct place *place)
 	}
 	j->free_calls = c->next_free;
 	j->in_flight++;
+	if (++j->open_calls[place->variant] > j->open_calls_peak[place->variant])
+		j->open_calls_peak[place->variant] = j->open_calls[place->variant];
 	c->place = *place;
 	c->engine = (struct engine_call){
 		.due = mono_add_ns(j->origin, place->due_ns),

@@ -40,7 +40,8 @@ static void doubt_rate(const struct quality *q, struct json *list)
 static void doubt_churn(const struct quality *q, struct json *list)
 {
 	for (size_t v = 0; v < VARIANT_COUNT; v++) {
-		uint64_t expected = 2 * (uint64_t)q->spread + q->failed[v];
+		uint64_t at_once = MAX_OF(2 * (uint64_t)q->spread, q->open_calls_peak[v]);
+		uint64_t expected = at_once + q->failed[v];
 
 		if (q->has_environments && q->spread && q->environments[v] > expected)
 			doubt(list, "churn: %u environments of %s answered at a spread of %u",

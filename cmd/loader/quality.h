@@ -31,7 +31,8 @@ struct quality {
 	uint32_t spread; /* 0 = off */
 	bool has_environments;
 	uint32_t environments[VARIANT_COUNT];
-	uint64_t failed[VARIANT_COUNT]; /* each may have ended its environment */
+	uint64_t failed[VARIANT_COUNT];		 /* each may have ended its environment */
+	uint32_t open_calls_peak[VARIANT_COUNT]; /* each open call needs an environment */
 	bool has_variant[VARIANT_COUNT];
 	uint64_t overflowed; /* calls for which there was no memory left to wait in */
 	uint64_t block_values_lost;

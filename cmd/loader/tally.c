@@ -169,8 +169,6 @@ static void count_measured(struct tally *t, const struct result *r)
 		if (a->instance)
 			instance = instances_note(&t->instances, a->instance, a->instance_bytes);
 		instances_count_call(&t->instances, instance, p->variant);
-	} else if (r->was_sent && r->outcome != OUT_THROTTLED) {
-		t->failed[p->variant]++;
 	}
 	blocks_done(&t->blocks, p->block, p->variant, is_ok, held_u32(r->response_us));
 	record_call(t, r, temp, instance);
@@ -181,6 +179,8 @@ void tally_done(struct tally *t, const struct result *r)
 {
 	if (r->outcome == OUT_OK)
 		hdr_record(t->last, r->response_us);
+	else if (r->was_sent && r->outcome != OUT_THROTTLED)
+		t->failed[r->place->variant]++;
 	if (r->place->round < 0)
 		t->warmup[r->place->variant][r->outcome]++;
 	else

@@ -79,9 +79,9 @@ struct tally {
 	struct instances instances;
 	struct blocks blocks;
 	struct calls calls;
-	struct hdr *late; /* us, of measured calls that were sent */
-	struct hdr *last; /* response of ok calls since the last tally_progress */
-	uint64_t failed[VARIANT_COUNT];
+	struct hdr *late;		/* us, of measured calls that were sent */
+	struct hdr *last;		/* response of ok calls since the last tally_progress */
+	uint64_t failed[VARIANT_COUNT]; /* warm-up too: each may have ended its environment */
 };
 
 struct tally *tally_new(const struct schedule *s, bool has_report);

@@ -369,9 +369,11 @@ def test_a_clock_that_is_off_is_noticed(web, off_s, outcome):
 
 # ---- Lambda ----
 
-def invoke_shard(cloud, fn, old, new, subject=None, **kw):
-    return shard(subject or "prod/" + fn.name, [lambda_target("old", cloud.server.url, fn.name, old), lambda_target("new", cloud.server.url, fn.name, new)],
-                 payload=b"{}", **{"rate_per_s": 10, "warmup_ms": 2400, "duration_ms": 6400, **kw})
+def invoke_shard(cloud, fn, old, new, limits=None, **kw):
+    """A round of four calls a version each second; cold starts may take long on a busy machine."""
+    return shard("prod/" + fn.name, [lambda_target("old", cloud.server.url, fn.name, old), lambda_target("new", cloud.server.url, fn.name, new)],
+                 payload=b"{}", limits={"timeout_ms": 20000, **(limits or {})},
+                 **{"rate_per_s": 8, "warmup_ms": 3000, "duration_ms": 8000, **kw})
 
 
 def run_lambda(cloud, folder, event, timeout_s=90, env=None, **account):
@@ -381,13 +383,13 @@ def run_lambda(cloud, folder, event, timeout_s=90, env=None, **account):
 def test_the_witness_saw_what_the_result_says(cloud, tmp_path):
     fn = cloud.create("hello", sleep_ms=60, witness=tmp_path / "w")
     old, new = fn.publish(), fn.update(sleep_ms=60, extra={"x": b"1"}).publish()
-    data = finished(run_lambda(cloud, tmp_path, invoke_shard(cloud, fn, old, new)))
+    data = finished(run_lambda(cloud, tmp_path, invoke_shard(cloud, fn, old, new, rate_per_s=4, warmup_ms=6000, duration_ms=16000)))
     assert data["outcome"] == "complete" and data["due"] == 64 and outcomes(data) == {"ok": 64}
     seen = read_witness(tmp_path / "w")
     counts = collections.Counter(x["version"] for x in seen)
     assert counts == {old: 32 + 12, new: 32 + 12}
     in_order = sorted(seen, key=lambda x: x["mono_s"])
-    for i in range(0, len(in_order), 8):
+    for i in range(24, len(in_order), 8):  # cold calls of the warm-up start when their process is there
         assert collections.Counter(x["version"] for x in in_order[i:i + 8]) == {old: 4, new: 4}, f"round {i // 8}"
     assert min(data["quality"]["environments"].values()) >= 4 and data["sessions"] == 1
     got = calls(data)
@@ -401,7 +403,7 @@ def test_throttles_are_counted_with_their_reason_and_not_retried(cloud, tmp_path
     old = fn.publish()
     fn.concurrency(1)
     data = finished(run_lambda(cloud, tmp_path, invoke_shard(cloud, fn, old, "$LATEST", warmup_ms=0,
-                                                             limits={"abort_error_ratio": 0.1, "timeout_ms": 10000})))
+                                                             limits={"abort_error_ratio": 0.1})))
     got = outcomes(data, "new")
     assert data["outcome"] == "complete" and set(got) <= {"ok", "throttled"} and got["throttled"] > 20
     assert data["throttle_reasons"] == {"ReservedFunctionConcurrentInvocationLimitExceeded": got["throttled"]}
@@ -421,7 +423,7 @@ def test_the_accounts_own_limit_ends_a_run(own_ministack, tmp_path):
 def test_calls_that_raise_are_function_errors(cloud, tmp_path):
     fn = cloud.create("raises", sleep_ms=60, witness=tmp_path / "w")
     old, new = fn.publish(), fn.update(sleep_ms=60, fail_every=3).publish()
-    data = finished(run_lambda(cloud, tmp_path, invoke_shard(cloud, fn, old, new, limits={"timeout_ms": 20000})))
+    data = finished(run_lambda(cloud, tmp_path, invoke_shard(cloud, fn, old, new)))
     failed = sum(x["outcome"] == "raises" for x in read_witness(tmp_path / "w"))
     warm = next(x for x in data["warmup"] if x["variant"] == "new")["outcomes"].get("function_error", 0)
     got = outcomes(data, "new")
@@ -438,8 +440,9 @@ def test_a_function_deleted_in_mid_run_ends_it(cloud, tmp_path):
         assert b"shard.progress" in p.stdout.readline()
     fn.delete()
     data = result_of(p, 40)
-    assert data["outcome"] == "aborted" and data["error_reasons"].get("ResourceNotFoundException", 0) >= 10
-    assert outcomes(data)["not_sent"] > 50
+    got = outcomes(data)
+    assert data["outcome"] == "aborted" and got.get("http_error", 0) + got.get("function_error", 0) >= 10, data["error_reasons"]
+    assert got["not_sent"] > 50
 
 
 def test_keys_are_renewed_within_a_run(cloud_auth, tmp_path):

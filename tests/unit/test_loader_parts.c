@@ -322,10 +322,11 @@ static void doubts_name_their_reason(void **state)
 static void churn_is_more_environments_than_failures_explain(void **state)
 {
 	static const struct {
-		uint32_t spread, environments;
+		uint32_t spread, environments, peak;
 		uint64_t failed;
 		bool is_churn;
-	} cases[] = {{4, 8, 0, false}, {4, 9, 0, true}, {4, 60, 52, false}, {0, 60, 0, false}};
+	} cases[] = {{4, 8, 4, 0, false},   {4, 9, 4, 0, true},	  {4, 60, 4, 52, false},
+		     {4, 12, 12, 0, false}, {4, 13, 12, 0, true}, {0, 60, 4, 0, false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -334,7 +335,8 @@ static void churn_is_more_environments_than_failures_explain(void **state)
 				    .has_environments = true,
 				    .has_variant = {false, true},
 				    .environments = {0, cases[i].environments},
-				    .failed = {0, cases[i].failed}};
+				    .failed = {0, cases[i].failed},
+				    .open_calls_peak = {0, cases[i].peak}};
 		struct json *j = quality_json(&q);
 
 		assert_int_equal(json_len(json_get(j, "suspect")), cases[i].is_churn);
