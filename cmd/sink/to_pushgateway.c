@@ -203,8 +203,10 @@ static void pause_all(struct to_pushgateway *p, const char *why)
 	loop_timer_set_in(p->loop, &p->work, p->pause_ns);
 }
 
+/* A slow gateway is no gateway that is down: the time to give up counts from its last answer. */
 static void gateway_answers(struct to_pushgateway *p)
 {
+	p->give_up_at = mono_add_ns(mono_now(), p->world->retry_ms * NS_PER_MS);
 	if (p->pause_ns > 0)
 		log_info("Pushgateway %s answers again", p->url);
 	p->pause_ns = 0;
