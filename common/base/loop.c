@@ -268,6 +268,8 @@ static unsigned what_of(uint32_t bits)
 
 	if (bits & (EPOLLIN | EPOLLRDHUP))
 		what |= LOOP_READ;
+	if (bits & EPOLLRDHUP)
+		what |= LOOP_END;
 	if (bits & EPOLLOUT)
 		what |= LOOP_WRITE;
 	if (bits & (EPOLLHUP | EPOLLERR))

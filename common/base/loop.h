@@ -26,10 +26,11 @@
 
 struct loop;
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4, LOOP_HANGUP = 8 };
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4, LOOP_HANGUP = 8, LOOP_END = 16 };
 
 struct loop_watch {
-	/* what: LOOP_READ|LOOP_WRITE, and LOOP_HANGUP when the peer has gone (always reported). */
+	/* what: LOOP_READ|LOOP_WRITE, and LOOP_HANGUP when the peer has gone (always reported);
+	 * LOOP_END with LOOP_READ when a socket's peer has said its last byte, read or not. */
 	void (*ready)(struct loop *l, struct loop_watch *w, unsigned what);
 	int fd;	       /* the owner's; closed by the owner after loop_unwatch */
 	unsigned want; /* LOOP_READ|LOOP_WRITE|LOOP_EDGE; change through loop_want */

@@ -326,16 +326,19 @@ static bool may_read_on(const struct engine_conn *c, size_t got_bytes, int reads
 	return got_bytes == SCRATCH_BYTES && reads < READS_MAX;
 }
 
-/* Request out, nothing more in: such a connection can carry another call. */
-static bool is_whole(struct engine_conn *c)
+/*
+ * Request out, nothing more in: such a connection can carry another call. Not when the peer closed
+ * right behind its answer without having said so: epoll told of it together with the bytes.
+ */
+static bool is_whole(struct engine_conn *c, unsigned what)
 {
-	if (is_unsent(c) || c->is_send_over)
+	if (is_unsent(c) || c->is_send_over || (what & (LOOP_END | LOOP_HANGUP)))
 		return false;
 	return !c->tls || !tls_has_pending(c->tls) || conn_is_fit(c);
 }
 
 /* True while the call goes on. */
-static bool take_bytes(struct engine_conn *c, const char *data, size_t len_bytes)
+static bool take_bytes(struct engine_conn *c, unsigned what, const char *data, size_t len_bytes)
 {
 	struct http1_response *r = get_answer(c);
 	size_t used_bytes;
@@ -345,7 +348,7 @@ static bool take_bytes(struct engine_conn *c, const char *data, size_t len_bytes
 	case HTTP1_MORE:
 		return true;
 	case HTTP1_DONE:
-		pool_answered(c, r->is_keep_alive && used_bytes == len_bytes && is_whole(c));
+		pool_answered(c, r->is_keep_alive && used_bytes == len_bytes && is_whole(c, what));
 		return false;
 	default:
 		pool_call_failed(c, &(struct trouble){ENGINE_BAD_ANSWER, r->why});
@@ -376,7 +379,6 @@ static void busy(struct engine_conn *c, unsigned what)
 	int reads = 0;
 	ssize_t n;
 
-	(void)what;
 	if (is_unsent(c) && !go_on_sending(c, &needs_write))
 		return;
 	do {
@@ -389,7 +391,7 @@ static void busy(struct engine_conn *c, unsigned what)
 			read_ended(c, (int)n);
 			return;
 		}
-		if (!take_bytes(c, scratch, (size_t)n))
+		if (!take_bytes(c, what, scratch, (size_t)n))
 			return;
 	} while (may_read_on(c, (size_t)n, ++reads));
 }

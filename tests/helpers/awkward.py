@@ -79,6 +79,17 @@ def half_closed(data):
     return behave
 
 
+def in_one_segment(*parts):
+    """Over TLS each part is a record of its own; all arrive at once."""
+    def behave(s):
+        while request(s):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            for part in parts:
+                s.sendall(part)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    return behave
+
+
 CLOSE = "close"
 BEHAVIOURS = {
     "good": says(HELLO),
@@ -98,6 +109,7 @@ BEHAVIOURS = {
     "bare-lf": says(b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"),
     "http10": says(b"HTTP/1.0 200 OK\r\n\r\nhello", then=CLOSE),
     "dripped": drips(b"", HELLO[:30] + b"\r\nContent-Length: 1\r\n\r\nx"),
+    "in-parts": in_one_segment(HELLO[:20], HELLO[20:-4], HELLO[-4:]),
     "garbage-after": says(HELLO + b"garbage"),
     "silent": silent,
     "drips-status": drips(b"", b"HTTP/1.1 200 " + b"x" * 1000),

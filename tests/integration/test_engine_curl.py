@@ -61,7 +61,7 @@ def certificate(tmp_path_factory):
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.mark.parametrize("name", ["good", "good-closed", "silent", "closes", "resets", "body-cut", "chunk-cut", "ssh"])
+@pytest.mark.parametrize("name", ["good", "in-parts", "good-closed", "silent", "closes", "resets", "body-cut", "chunk-cut", "ssh"])
 def test_same_class_over_tls(name, certificate):
     with Awkward(BEHAVIOURS[name], certificate) as server:
         hold("tls-" + name, f"https://127.0.0.1:{server.port}/", ["--cacert", certificate[0]], ["--ca", certificate[0]])

@@ -1,141 +1,5 @@
 /* The load engine against servers that misbehave: each call ends once, in the right class. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <dirent.h>
-#include <errno.h>
-#include <signal.h>
-
-#include "common/engine/engine.h"
-#include "tests/unit/fake_server.h"
-
-#define OK11 "HTTP/1.1 200 OK\r\n"
-#define HELLO OK11 "Content-Length: 5\r\n\r\nhello"
-#define CALLS_MAX 64
-#define GIVE_UP_NS (20 * NS_PER_S)
-
-static const char request[] = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
-
-/* A loop, a pool and the calls handed to it. */
-struct bench {
-	struct loop *loop;
-	struct engine *engine;
-	struct engine_pool *pool;
-	struct engine_call calls[CALLS_MAX];
-	unsigned done[CALLS_MAX]; /* how often each ended */
-	int status[CALLS_MAX];
-	uint32_t submitted, ended, by_end[ENGINE_NOT_SENT + 1];
-	uint32_t again; /* calls that done() submits in turn */
-	bool is_in_submit;
-	uint32_t ramp_open, ramp_failed;
-	bool is_ramp_done;
-};
-
-static void submit(struct bench *b, struct mono due)
-{
-	struct engine_call *call = &b->calls[b->submitted];
-
-	assert_true(b->submitted < CALLS_MAX);
-	b->submitted++;
-	call->due = due;
-	call->request = (struct iovec){(void *)(uintptr_t)request, sizeof(request) - 1};
-	b->is_in_submit = true;
-	engine_submit(b->pool, call);
-	b->is_in_submit = false;
-}
-
-static void on_done(struct engine_pool *p, struct engine_call *call, void *ctx)
-{
-	struct bench *b = ctx;
-	size_t i = (size_t)(call - b->calls);
-
-	assert_false(b->is_in_submit);
-	assert_ptr_equal(p, b->pool);
-	b->done[i]++;
-	b->ended++;
-	b->by_end[call->end]++;
-	assert_int_equal(!call->response, call->end != ENGINE_ANSWERED);
-	assert_int_equal(!call->why, call->end == ENGINE_ANSWERED);
-	assert_false(mono_is_before(call->done, call->sent));
-	if (call->response)
-		b->status[i] = call->response->status;
-	if (b->again) {
-		b->again--;
-		submit(b, mono_now());
-	}
-}
-
-static void set_up_at(struct bench *b, struct loop *l, const char *host, uint16_t port,
-		      const struct engine_limits *limits, bool is_tls)
-{
-	const struct engine_endpoint ep = {
-		.host = host, .port = port, .is_tls = is_tls, .allow_private = true};
-	char why[ENGINE_WHY_SIZE];
-
-	*b = (struct bench){.loop = l, .engine = engine_new(l)};
-	assert_int_equal(engine_pool_new(b->engine, &ep, limits, on_done, b, &b->pool, why), 0);
-}
-
-#define LIMITS                                                                                     \
-	&(struct engine_limits)                                                                    \
-	{                                                                                          \
-		.in_flight = 4, .timeout_ms = 200, .connect_timeout_ms = 150,                      \
-		.body_max_bytes = 1000                                                             \
-	}
-
-static void set_up(struct bench *b, struct loop *l, uint16_t port)
-{
-	set_up_at(b, l, "127.0.0.1", port, LIMITS, false);
-}
-
-static void tear_down(struct bench *b)
-{
-	engine_pool_free(b->pool);
-	engine_free(b->engine);
-	for (uint32_t i = 0; i < b->submitted; i++)
-		assert_int_equal(b->done[i], 1);
-	assert_int_equal(b->ended, b->submitted);
-}
-
-static void run_until(struct bench *b, uint32_t ended)
-{
-	struct mono give_up = mono_add_ns(mono_now(), GIVE_UP_NS);
-
-	while (b->ended < ended) {
-		assert_true(mono_is_before(mono_now(), give_up));
-		loop_turn(b->loop, 100 * NS_PER_MS);
-	}
-}
-
-static void run_for(struct loop *l, int64_t ns)
-{
-	struct mono end = mono_add_ns(mono_now(), ns);
-
-	while (mono_is_before(mono_now(), end))
-		loop_turn(l, mono_diff_ns(end, mono_now()));
-}
-
-static struct engine_pool_stats stats(const struct bench *b)
-{
-	struct engine_pool_stats s;
-
-	engine_pool_stats(b->pool, &s);
-	return s;
-}
-
-static size_t open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
+#include "tests/unit/engine_fixture.h"
 
 static char many_headers[600 * 1000], long_header[1000 * 1000];
 
@@ -340,15 +204,46 @@ static void a_connection_that_is_not_accepted(void **state)
 	close(fd);
 }
 
-static void on_ramp_done(struct engine_pool *p, uint32_t open, uint32_t failed, void *ctx)
+/* Another attempt is under way: the call is not lost with the first that fails. */
+static void one_of_two_attempts_fails(void **state)
 {
-	struct bench *b = ctx;
+	struct mono start = mono_now();
+	struct fake f;
+	struct bench b;
 
-	assert_ptr_equal(p, b->pool);
-	assert_false(b->is_ramp_done);
-	b->is_ramp_done = true;
-	b->ramp_open = open;
-	b->ramp_failed = failed;
+	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
+	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){4, 1000, 100, 0}, true);
+	engine_pool_connect(b.pool, 2, 50 * NS_PER_MS, on_ramp_done);
+	run_for(*state, 60 * NS_PER_MS);
+	submit(&b, mono_now());
+	run_until(&b, 1);
+	assert_int_equal(b.calls[0].end, ENGINE_TLS);
+	assert_true(mono_diff_ns(b.calls[0].done, start) >= 145 * NS_PER_MS);
+	assert_int_equal(b.ramp_failed, 2);
+	tear_down(&b);
+	fake_stop(&f);
+}
+
+/* A name with two addresses, one of which refuses: no call pays for it. */
+static void one_of_two_addresses_refuses(void **state)
+{
+	uint16_t refused;
+	struct fake f;
+	struct bench b;
+
+	close(fake_listen(&refused));
+	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
+	set_up(&b, *state, f.port);
+	b.pool->addresses.items[1] = b.pool->addresses.items[0];
+	b.pool->addresses.items[0].to.v4.sin_port = htons(refused);
+	b.pool->addresses.count = 2;
+	for (int i = 0; i < 4; i++)
+		submit(&b, mono_now());
+	run_until(&b, 4);
+	assert_int_equal(b.by_end[ENGINE_ANSWERED], 4);
+	assert_int_equal(f.accepted, 4);
+	tear_down(&b);
+	fake_stop(&f);
 }
 
 static void connections_opened_ahead(void **state)
@@ -443,235 +338,6 @@ static void a_pool_that_cannot_be(void **state)
 	engine_free(e);
 }
 
-/* ---- keep-alive ---- */
-
-/* The server has closed, and the loop has not had a turn in which to see it. */
-static void a_stale_connection_costs_no_call(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
-	set_up(&b, *state, f.port);
-	for (uint32_t i = 0; i < 5; i++) {
-		submit(&b, mono_now());
-		run_until(&b, i + 1);
-		nanosleep(&(struct timespec){.tv_nsec = 5 * NS_PER_MS}, NULL);
-		fake_drop_all(&f);
-	}
-	assert_int_equal(b.by_end[ENGINE_ANSWERED], 5);
-	assert_int_equal(f.requests, 5);
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-static void a_server_that_speaks_unasked_is_left(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state,
-		   &(struct fake_script){.answer = "HTTP/1.1 408 Timeout\r\n\r\n",
-					 .is_greeting = true});
-	set_up(&b, *state, f.port);
-	engine_pool_connect(b.pool, 3, 0, on_ramp_done);
-	run_for(*state, 20 * NS_PER_MS);
-	assert_int_equal(b.ramp_open, 3);
-	assert_int_equal(stats(&b).open, 0);
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-/* ---- big requests ---- */
-
-static void send_big(struct bench *b, char *body, size_t size)
-{
-	static const char head[] = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n";
-	struct engine_call *call = &b->calls[b->submitted++];
-
-	memset(body, 'x', size);
-	memcpy(body, head, sizeof(head) - 1);
-	memcpy(body + size - 4, "\r\n\r\n", 4);
-	call->due = mono_now();
-	call->request = (struct iovec){body, size};
-	engine_submit(b->pool, call);
-}
-
-static void a_request_of_many_writes(void **state)
-{
-	const size_t size = 16 * 1024 * 1024;
-	char *body = x_calloc(1, size);
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 10000, 1000, 100},
-		  false);
-	for (uint32_t i = 0; i < 2; i++) {
-		send_big(&b, body, size);
-		run_until(&b, i + 1);
-		assert_int_equal(b.calls[i].end, ENGINE_ANSWERED);
-	}
-	assert_int_equal(f.read_bytes, 2 * size);
-	assert_int_equal(stats(&b).sent_bytes, 2 * size);
-	assert_int_equal(stats(&b).connects, 1);
-	tear_down(&b);
-	fake_stop(&f);
-	free(body);
-}
-
-/* An answer before the request is out counts; the connection does not live on. */
-static void an_early_answer(void **state)
-{
-	static const enum fake_then thens[] = {FAKE_KEEPS, FAKE_HALF_CLOSES, FAKE_CLOSES};
-	const size_t size = 16 * 1024 * 1024;
-	char *body = x_calloc(1, size);
-
-	for (size_t i = 0; i < ARRAY_LEN(thens); i++) {
-		struct fake f;
-		struct bench b;
-
-		fake_start(&f, *state,
-			   &(struct fake_script){
-				   .answer = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n",
-				   .is_early = true,
-				   .then = thens[i]});
-		set_up_at(&b, *state, "127.0.0.1", f.port,
-			  &(struct engine_limits){1, 2000, 1000, 100}, false);
-		send_big(&b, body, size);
-		run_until(&b, 1);
-		assert_int_equal(b.calls[0].end, ENGINE_ANSWERED);
-		assert_int_equal(b.status[0], 413);
-		assert_int_equal(stats(&b).open, 0);
-		tear_down(&b);
-		fake_stop(&f);
-	}
-	free(body);
-}
-
-/* ---- many calls ---- */
-
-/* A target that stands still: calls go out up to the cap, the rest were never sent. */
-static void a_stall(void **state)
-{
-	struct mono due = mono_now();
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
-	set_up(&b, *state, f.port);
-	for (int i = 0; i < 10; i++)
-		submit(&b, mono_add_ns(due, i));
-	run_for(*state, 20 * NS_PER_MS);
-	assert_int_equal(stats(&b).in_flight, 4);
-	assert_int_equal(stats(&b).waiting, 6);
-	run_until(&b, 10);
-	assert_int_equal(b.by_end[ENGINE_TIMEOUT], 4);
-	assert_int_equal(b.by_end[ENGINE_NOT_SENT], 6);
-	for (int i = 0; i < 10; i++) {
-		int64_t took_ns = mono_diff_ns(b.calls[i].done, b.calls[i].due);
-
-		assert_true(took_ns >= 200 * NS_PER_MS && took_ns < 400 * NS_PER_MS);
-		assert_int_equal(!b.calls[i].sent.ns, i >= 4);
-	}
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-/* Calls that waited go out first come first served when connections become free. */
-static void a_queue_drains_in_order(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = HELLO, .piece_bytes = 8});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){2, 5000, 1000, 100},
-		  false);
-	for (int i = 0; i < 40; i++)
-		submit(&b, mono_now());
-	run_until(&b, 40);
-	assert_int_equal(b.by_end[ENGINE_ANSWERED], 40);
-	assert_int_equal(stats(&b).connects, 2);
-	for (int i = 1; i < 40; i++)
-		assert_false(mono_is_before(b.calls[i].sent, b.calls[i - 1].sent));
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-static void calls_submitted_by_done(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
-	set_up(&b, *state, f.port);
-	b.again = CALLS_MAX - 2;
-	submit(&b, mono_now());
-	submit(&b, mono_now());
-	run_until(&b, CALLS_MAX);
-	assert_int_equal(b.by_end[ENGINE_ANSWERED], CALLS_MAX);
-	assert_int_equal(stats(&b).connects, 2);
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-static void a_call_due_too_long_ago(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
-	set_up(&b, *state, f.port);
-	submit(&b, mono_now());
-	run_until(&b, 1);
-	submit(&b, mono_add_ns(mono_now(), -NS_PER_S));
-	run_until(&b, 2);
-	assert_int_equal(b.calls[1].end, ENGINE_NOT_SENT);
-	assert_int_equal(b.calls[1].sent.ns, 0);
-	assert_int_equal(f.requests, 1);
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-static void an_abort(void **state)
-{
-	struct fake f;
-	struct bench b;
-
-	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
-	set_up(&b, *state, f.port);
-	for (int i = 0; i < 9; i++)
-		submit(&b, mono_now());
-	run_for(*state, 20 * NS_PER_MS);
-	b.again = 1; /* one done() submits a call while all are being ended */
-	engine_pool_abort(b.pool, "the run was cut short");
-	assert_int_equal(b.ended, 9);
-	assert_int_equal(b.by_end[ENGINE_ABORTED], 4);
-	assert_int_equal(b.by_end[ENGINE_NOT_SENT], 5);
-	assert_string_equal(b.calls[0].why, "the run was cut short");
-	run_until(&b, 10);
-	assert_int_equal(b.by_end[ENGINE_NOT_SENT], 6);
-	f.script.answer = HELLO; /* and the pool is of use again */
-	submit(&b, mono_now());
-	run_until(&b, 11);
-	assert_int_equal(b.by_end[ENGINE_ANSWERED], 1);
-	tear_down(&b);
-	fake_stop(&f);
-}
-
-static int make_loop(void **state)
-{
-	signal(SIGPIPE, SIG_IGN);
-	*state = loop_new();
-	return 0;
-}
-
-static int free_loop(void **state)
-{
-	loop_free(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -681,15 +347,8 @@ int main(void)
 		cmocka_unit_test(connections_opened_ahead),
 		cmocka_unit_test(private_addresses_are_refused),
 		cmocka_unit_test(a_pool_that_cannot_be),
-		cmocka_unit_test(a_stale_connection_costs_no_call),
-		cmocka_unit_test(a_server_that_speaks_unasked_is_left),
-		cmocka_unit_test(a_request_of_many_writes),
-		cmocka_unit_test(an_early_answer),
-		cmocka_unit_test(a_stall),
-		cmocka_unit_test(a_queue_drains_in_order),
-		cmocka_unit_test(calls_submitted_by_done),
-		cmocka_unit_test(a_call_due_too_long_ago),
-		cmocka_unit_test(an_abort),
+		cmocka_unit_test(one_of_two_attempts_fails),
+		cmocka_unit_test(one_of_two_addresses_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, make_loop, free_loop);
