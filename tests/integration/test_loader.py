@@ -12,7 +12,7 @@ import pytest
 
 from helpers.cloud import Cloud, allow, read_witness
 from helpers.programs import lines, pl, start
-from helpers.servers import wait_for
+from helpers.servers import make_certificate, wait_for
 from helpers.shards import calls, check_sums, http_target, lambda_target, outcomes, shard
 
 LOCATIONS = """
@@ -152,6 +152,14 @@ def test_answers_are_classified(web, path, more, outcome, reason):
     assert ("response" in data["series"][0]) == (outcome == "ok")
 
 
+@pytest.mark.parametrize("is_trusted, outcome", [(True, "ok"), (False, "tls")])
+def test_tls_is_verified(web, tmp_path, is_trusted, outcome):
+    certificate = make_certificate(tmp_path / "tls")
+    w = web(tls=certificate)
+    data = w.run(w.shard(more={"ca": certificate[0]} if is_trusted else {}, duration_ms=500))
+    assert data["outcome"] == "complete" and outcomes(data) == {outcome: data["due"]}
+
+
 # ---- trouble ----
 
 def test_a_stall_is_seen_by_every_call_that_was_due_in_it(web):
@@ -228,6 +236,16 @@ def test_a_paused_loader_waits(web, tmp_path):
     pause.unlink()
     out, _ = p.communicate(timeout=20)
     assert json.loads(out.splitlines()[-1])["data"]["outcome"] == "complete"
+
+
+def test_a_reader_that_left_ends_it_with_111(web):
+    w = web()
+    p = start(*w.args())
+    feed(p, w.shard(duration_ms=20000), is_all=False)
+    wait_for_load(p)
+    p.stdout.close()
+    assert p.wait(10) == 111, p.stderr.read()
+    assert b"BUG" not in p.stderr.read()
 
 
 def test_killed_loaders_leave_whole_lines(web):
