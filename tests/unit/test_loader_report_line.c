@@ -10,6 +10,8 @@
 
 #include "cmd/loader/jsonscan.h"
 #include "cmd/loader/report_line.h"
+#include "common/base/buf.h"
+#include "common/base/rng.h"
 
 #define ID "3897a7c2-1111-4222-8333-444455556666"
 #define OTHER "00000000-1111-4222-8333-444455556666"
@@ -63,6 +65,10 @@ static void report_lines_are_read(void **state)
 		 {TEMP_WARM, 61020, 62000, 0, 37 * 1024}},
 		{"a forged line behind it loses against the id",
 		 WARM(ID) "\nREPORT RequestId: x\tDuration: 1 ms\tInit Duration: 9 ms\n",
+		 true,
+		 {TEMP_WARM, 61020, 62000, 0, 37 * 1024}},
+		{"of two other ids the last counts",
+		 "REPORT RequestId: x\tDuration: 1 ms\tInit Duration: 9 ms\n" WARM(OTHER) "\n",
 		 true,
 		 {TEMP_WARM, 61020, 62000, 0, 37 * 1024}},
 		{"another id still counts",
@@ -189,12 +195,63 @@ static void broken_json_is_survived(void **state)
 		assert_false(json_find(odd[i], strlen(odd[i]), "/a", &v));
 }
 
+/* Anything a target may send: made of the pieces that the parsers look for. */
+static void noise_is_survived(void **state)
+{
+	static const char *const pieces[] = {"{",
+					     "}",
+					     "[",
+					     "]",
+					     "\"",
+					     "\\",
+					     ":",
+					     ",",
+					     "a",
+					     "\n",
+					     "\t",
+					     " ",
+					     "REPORT RequestId: ",
+					     "Duration: ",
+					     "1",
+					     ".5",
+					     " ms",
+					     "true",
+					     "null",
+					     "-",
+					     "\"type\":\"platform.report\"",
+					     "\"record\":{",
+					     "\"metrics\":{",
+					     "\"durationMs\":"};
+	struct rng r = {.state = 7};
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct buf text = BUF_INIT(4096);
+		size_t count = (size_t)rng_below(&r, 40);
+		struct json_slice v;
+		struct report rep;
+		char *exact;
+
+		for (size_t k = 0; k < count; k++)
+			buf_adds(&text, pieces[rng_below(&r, ARRAY_LEN(pieces))]);
+		exact = malloc(text.len_bytes +
+			       !text.len_bytes); /* so that ASan sees a read past the end */
+		memcpy(exact, buf_str(&text), text.len_bytes);
+		(void)json_find(exact, text.len_bytes, "/a/0/a", &v);
+		(void)json_find(exact, text.len_bytes, "", &v);
+		(void)report_parse(exact, text.len_bytes, "1", 1, &rep);
+		free(exact);
+		buf_release(&text);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(report_lines_are_read),
 		cmocka_unit_test(pointers_find_values_in_json),
 		cmocka_unit_test(broken_json_is_survived),
+		cmocka_unit_test(noise_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
