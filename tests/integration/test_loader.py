@@ -13,12 +13,13 @@ import pytest
 from helpers.cloud import Cloud, allow, read_witness
 from helpers.programs import lines, pl, start
 from helpers.servers import make_certificate, wait_for
-from helpers.shards import calls, check_sums, http_target, lambda_target, outcomes, shard
+from helpers.shards import calls, check_sums, http_target, lambda_target, outcomes, shard, stamp
 
 LOCATIONS = """
     location = /old { default_type application/json; return 200 '{"instance":"o","cold":false,"ok":true}'; }
     location = /new { default_type application/json; return 200 '{"instance":"n","cold":false,"ok":true}'; }
     location = /bad { return 503 "bad"; }
+    location = /ids { default_type application/json; add_header X-Request-Id "${request_id}-abc"; return 200 '{"ok":true}'; }
     location = /busy { return 429 "busy"; }
 """
 
@@ -135,6 +136,16 @@ def test_a_large_run_carries_every_kth_whole_round(web):
     got = calls(data)
     assert 16 <= len(got) <= 10000 and {c["round"] % data["calls_every"] for c in got} == {0}
     assert set(collections.Counter(c["round"] for c in got).values()) == {16}
+
+
+def test_a_result_that_is_too_long_drops_calls_by_whole_rounds(web):
+    """10,000 calls with ids of 36 characters, 4,096 environments and 400 blocks do not fit into an event."""
+    w = web()
+    result = pl(*w.args(), input=w.shard(old="/ids", new="/ids", more={"instance": "header:X-Request-Id"}, spread=1,
+                                        rate_per_s=2000, duration_ms=5000, block_ms=10))
+    data = finished(result)
+    assert data["outcome"] == "complete" and data["due"] == 10000 and len(result.out.splitlines()[-1]) <= 1 << 20
+    assert data["calls_every"] == 2 and len(calls(data)) == 5000 and len(calls(data)[0]["id"]) == 36
 
 
 @pytest.mark.parametrize("path, more, outcome, reason", [
@@ -500,11 +511,27 @@ def test_signed_calls_go_to_the_accounts_endpoint_only(cloud, tmp_path, endpoint
     assert data["outcome"] == "error" and words in data["reason"]
 
 
+def planned_for(event, **data):
+    run = event["data"]["run"]
+    return {**event, "type": "plimsoll.run.planned.v1", "id": run,
+            "data": {"run": {"id": run, "purpose": "change"}, "decision": "test", "reason": "x", "shards": 1, **data}}
+
+
+def test_an_earlier_deadline_cuts_a_run_short(web):
+    w = web()
+    event = w.shard(duration_ms=20000)
+    p = start(*w.args())
+    feed(p, event, is_all=False)
+    wait_for_load(p)
+    feed(p, planned_for(event, deadline=stamp(0.5)))
+    data = result_of(p, 10)
+    assert data["outcome"] == "aborted" and "deadline" in data["reason"] and outcomes(data)["not_sent"] > 1000
+
+
 def test_run_planned_passes_through_and_can_withdraw(web):
     w = web()
     event = w.shard(duration_ms=20000)
-    planned = {**event, "type": "plimsoll.run.planned.v1", "id": event["data"]["run"],
-               "data": {"run": {"id": event["data"]["run"], "purpose": "change"}, "decision": "refuse", "reason": "x", "shards": 1}}
+    planned = planned_for(event, decision="refuse")
     p = start(*w.args())
     feed(p, event, is_all=False)
     wait_for_load(p)
