@@ -16,14 +16,6 @@ static const struct opt rows[] = {
 	 "why it is meant; kept in the archive"},
 };
 
-static const struct opt_usage usage = {
-	.program = "plimsoll accept",
-	.synopsis = "FUNCTION [--reason TEXT]",
-	.about =
-		"Takes the last tested version of the function as its new baseline: later changes\n"
-		"are compared against it, and an alert about it ends with the next run.",
-};
-
 struct last_run {
 	char *run, *version, *code_sha256;
 };
@@ -65,31 +57,30 @@ static enum exit_code accept_last(struct archive *a, const char *subject, const 
 	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 
-int cmd_accept(int argc, char **argv)
+static enum exit_code accept(const struct door *d)
 {
-	struct accept_opts o = {0};
-	struct args a = {.usage = &usage,
-			 .rows = rows,
-			 .row_count = ARRAY_LEN(rows),
-			 .target = &o,
-			 .rest_min = 1,
-			 .rest_max = 1};
-	struct archive *archive = NULL;
-	enum exit_code code;
-	struct settings s;
-	char *subject;
+	const struct accept_opts *o = d->opts;
+	struct archive *archive = look_archive(&d->settings, ARCHIVE_WRITE);
+	enum exit_code code = archive ? accept_last(archive, d->subject, o->reason) : EXIT_USAGE;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	subject = settings_subject(&s, a.rest[0]);
-	if (subject)
-		archive = look_archive(&s, ARCHIVE_WRITE);
-	code = archive ? accept_last(archive, subject, o.reason) : EXIT_USAGE;
 	archive_close(archive);
-	free(subject);
-	settings_release(&s);
 	return code;
 }
+
+const struct command command_accept = {
+	.name = "accept",
+	.group = "on call",
+	.help = "this slowdown is meant: a new baseline",
+	.synopsis = "FUNCTION [--reason TEXT]",
+	.about =
+		"Takes the last tested version of the function as its new baseline: later changes\n"
+		"are compared against it, and an alert about it ends with the next run.",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct accept_opts),
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one function",
+	.needs = NEEDS_FUNCTION,
+	.run = accept,
+};

@@ -26,12 +26,6 @@ static const struct opt add_rows[] = {
 };
 #undef ROW
 
-static const struct opt_usage add_usage = {
-	.program = "plimsoll add",
-	.synopsis = "[ACCOUNT/]FUNCTION [options]",
-	.about = "Writes a rule for one function into conf.d/ beside the settings file.",
-};
-
 /* YAML's single quotes: only the quote itself is doubled. */
 static void add_quoted(struct buf *b, const char *text)
 {
@@ -92,40 +86,37 @@ static enum exit_code check_again(const struct settings *s, const char *path)
 	return rc ? EXIT_USAGE : EXIT_FINE;
 }
 
-int cmd_add(int argc, char **argv)
+static enum exit_code add(const struct door *d)
 {
-	struct add_opts o = {0};
-	struct args a = {.usage = &add_usage,
-			 .rows = add_rows,
-			 .row_count = ARRAY_LEN(add_rows),
-			 .target = &o,
-			 .rest_min = 1,
-			 .rest_max = 1};
+	const struct add_opts *o = d->opts;
 	struct buf text = BUF_INIT(FILE_MAX_BYTES);
-	char *subject, *path = NULL;
-	struct settings s;
+	char *path = rule_path(d->settings.path, d->subject);
 	enum exit_code code;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	subject = settings_subject(&s, a.rest[0]);
-	code = EXIT_USAGE;
-	if (subject) {
-		path = rule_path(s.path, subject);
-		write_rule(&text, subject, &o);
-		code = settings_write_new(path, &text, o.is_forced);
-		if (code == EXIT_FINE)
-			code = check_again(&s, path);
-	}
+	write_rule(&text, d->subject, o);
+	code = settings_write_new(path, &text, o->is_forced);
+	if (code == EXIT_FINE)
+		code = check_again(&d->settings, path);
 	if (code == EXIT_FINE)
 		printf("%s: written; plimsoll run %s --dry-run says what a test costs\n", path,
-		       subject);
+		       d->subject);
 	free(path);
-	free(subject);
 	buf_release(&text);
-	settings_release(&s);
 	return code;
 }
+
+const struct command command_add = {
+	.name = "add",
+	.group = "set-up",
+	.help = "writes a rule for one function into conf.d/",
+	.synopsis = "[ACCOUNT/]FUNCTION [options]",
+	.about = "Writes a rule for one function into conf.d/ beside the settings file.",
+	.rows = add_rows,
+	.row_count = ARRAY_LEN(add_rows),
+	.opts_bytes = sizeof(struct add_opts),
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one function",
+	.needs = NEEDS_FUNCTION,
+	.run = add,
+};

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd/plimsoll/args.h"
 #include "cmd/plimsoll/command.h"
 #include "common/base/log.h"
 
@@ -15,43 +14,26 @@ static const struct opt rows[] = {
 	 "prints the JSON Schema of the settings, for editors"},
 };
 
-static const struct opt_usage usage = {
-	.program = "plimsoll check",
-	.synopsis = "[FILE]",
-	.about = "Checks plimsoll.yaml and conf.d/ beside it. One line a mistake:\n"
-		 "file:line:column: what is wrong, expected what.",
-	.exits = "  0 fine   100 there are mistakes",
-};
-
-static int print_schema(void)
+static enum exit_code print_schema(void)
 {
 	struct buf text = BUF_INIT(1024 * 1024);
 
 	config_json_schema(&text);
 	fputs(buf_str(&text), stdout);
 	buf_release(&text);
-	return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
+	return EXIT_FINE;
 }
 
-int cmd_check(int argc, char **argv)
+static enum exit_code check(const struct door *d)
 {
-	struct check_opts o = {0};
-	struct args a = {.usage = &usage,
-			 .rows = rows,
-			 .row_count = ARRAY_LEN(rows),
-			 .target = &o,
-			 .rest_max = 1};
+	const struct check_opts *o = d->opts;
 	struct config *c = NULL;
 	enum exit_code code;
 	char *path = NULL;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	if (o.is_schema)
+	if (o->is_schema)
 		return print_schema();
-	if (a.rest_count)
-		a.config = a.rest[0];
-	code = args_config(&a, &c, &path);
+	code = settings_load(d->rest_count ? d->rest[0] : d->config, &c, &path);
 	if (code == EXIT_FINE && !c) {
 		log_error("no settings found; name a file, or write one with plimsoll init");
 		code = EXIT_USAGE;
@@ -63,3 +45,20 @@ int cmd_check(int argc, char **argv)
 	free(path);
 	return code;
 }
+
+const struct command command_check = {
+	.name = "check",
+	.group = "set-up",
+	.help = "checks the settings: every mistake with file, line and column",
+	.synopsis = "[FILE]",
+	.about = "Checks plimsoll.yaml and conf.d/ beside it. One line a mistake:\n"
+		 "file:line:column: what is wrong, expected what.",
+	.exits = "  0 fine   100 there are mistakes",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct check_opts),
+	.rest_max = 1,
+	.wants = "name at most one file",
+	.needs = TAKES_CONFIG,
+	.run = check,
+};

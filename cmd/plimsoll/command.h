@@ -1,38 +1,87 @@
 /*
- * command.h - the front door's commands: one row each in COMMANDS.
+ * command.h - the front door's commands. Adding one is a file with its struct command and a word in
+ * COMMANDS.
  *
- * Adding a command is one file with its cmd_<name>() and one row. run() gets argv with the
- * command's own name as argv[0] and returns an enum exit_code.
+ *	static enum exit_code run(const struct door *d)
+ *	{
+ *		const struct status_opts *o = d->opts;
+ *		...
+ *	}
+ *	const struct command command_status = {
+ *		.name = "status",
+ *		.group = "look",
+ *		.help = "the last run of every function",
+ *		.synopsis = "[FUNCTION]",
+ *		.about = "The last run of every function, or the last runs of one.",
+ *		.rest_max = 1,
+ *		.needs = NEEDS_FUNCTION,
+ *		.run = run,
+ *	};
+ *
+ * The dispatcher parses, opens what the command needs, calls it and releases everything; it also
+ * tells a standard output that could not be written.
  */
 #ifndef PLIMSOLL_CMD_PLIMSOLL_COMMAND_H
 #define PLIMSOLL_CMD_PLIMSOLL_COMMAND_H
 
-/* X(name, group, one line for --help) */
-#define COMMANDS(X)                                                                                \
-	X(init, "set-up", "lists the account's functions and writes a settings file")              \
-	X(check, "set-up", "checks the settings: every mistake with file, line and column")        \
-	X(add, "set-up", "writes a rule for one function into conf.d/")                            \
-	X(list, "set-up", "the functions of all accounts and the rule for each")                   \
-	X(run, "use", "tests one function now and says what the change did")                       \
-	X(watch, "use", "the whole pipe in the foreground, live")                                  \
-	X(status, "look", "the last run of every function")                                        \
-	X(show, "look", "one run, as it was told")                                                 \
-	X(why, "look", "why a function was tested, or not")                                        \
-	X(compare, "look", "the figures of two runs side by side")                                 \
-	X(hist, "look", "reads, merges and prints HdrHistogram logs")                              \
-	X(pause, "on call", "stops all load within a second")                                      \
-	X(resume, "on call", "lets load start again")                                              \
-	X(accept, "on call", "this slowdown is meant: a new baseline")                             \
-	X(credential, "plumbing", "an account's credentials as credential_process JSON")           \
-	X(sign, "plumbing", "shows how a raw HTTP request on stdin is signed")
+#include <stdbool.h>
 
-struct command {
-	const char *name, *group, *help;
-	int (*run)(int argc, char **argv);
+#include "cmd/plimsoll/settings.h"
+#include "common/base/exit_code.h"
+#include "common/base/opt.h"
+
+/* In the order of --help; groups stay together. */
+#define COMMANDS(X)                                                                                \
+	X(init)                                                                                    \
+	X(check)                                                                                   \
+	X(add)                                                                                     \
+	X(list)                                                                                    \
+	X(run)                                                                                     \
+	X(watch)                                                                                   \
+	X(status)                                                                                  \
+	X(show)                                                                                    \
+	X(why)                                                                                     \
+	X(compare)                                                                                 \
+	X(hist)                                                                                    \
+	X(pause)                                                                                   \
+	X(resume)                                                                                  \
+	X(accept)                                                                                  \
+	X(credential)                                                                              \
+	X(sign)
+
+enum needs {
+	TAKES_CONFIG = 1,				 /* --config is an option of it */
+	TAKES_STATE = 2,				 /* --state is */
+	NEEDS_SETTINGS = 4 | TAKES_CONFIG | TAKES_STATE, /* door.settings is filled */
+	NEEDS_FUNCTION = 8 | NEEDS_SETTINGS, /* the first argument names one: door.subject */
 };
 
-#define X(name, group, help) int cmd_##name(int argc, char **argv);
+/* What a command works with; all of it is the dispatcher's. */
+struct door {
+	const void *opts;	    /* the command's struct, filled from its rows */
+	const char *config, *state; /* as given; NULL when not */
+	const char **rest;	    /* arguments that are no options */
+	size_t rest_count;
+	struct settings settings;
+	char *subject; /* "prod/hello" of rest[0]; NULL when that was left out */
+};
+
+struct command {
+	const char *name, *group, *help; /* help: one line of plimsoll --help */
+	const char *synopsis, *about, *exits;
+	const struct opt *rows;
+	size_t row_count, opts_bytes;
+	size_t rest_min, rest_max;
+	const char *wants; /* "name one function": told with the usage; NULL = no arguments */
+	enum needs needs;
+	enum exit_code (*run)(const struct door *d);
+};
+
+#define X(name) extern const struct command command_##name;
 COMMANDS(X)
 #undef X
+
+/* argv[0] is the command's own name. */
+enum exit_code command_dispatch(const struct command *c, int argc, char **argv);
 
 #endif

@@ -21,60 +21,26 @@
 #define DURATION_VARIABLE "PLIMSOLL_SESSION_DURATION"
 
 struct credential_opts {
-	const char *config, *run, *functions, *state;
+	const char *run, *functions;
 	int64_t duration_ms;
-	bool wants_help;
 };
 
 static const struct opt rows[] = {
-	{"config", 'c', OPT_STRING, offsetof(struct credential_opts, config), "FILE", NULL,
-	 "settings; default as all commands find it"},
 	{"run", 0, OPT_STRING, offsetof(struct credential_opts, run), "ID", NULL,
 	 "name of the session"},
 	{"functions", 0, OPT_STRING, offsetof(struct credential_opts, functions), "A,B,C", NULL,
 	 "functions that the session may invoke, and nothing else (accounts with a role)"},
 	{"duration", 0, OPT_DURATION_MS, offsetof(struct credential_opts, duration_ms), "TIME",
 	 NULL, "life of the session; default $" DURATION_VARIABLE ", else 1h"},
-	{"state", 0, OPT_STRING, offsetof(struct credential_opts, state), "DIR", NULL,
-	 "folder of the limiter that the account's callers share"},
-	{"help", 'h', OPT_FLAG, offsetof(struct credential_opts, wants_help), NULL, NULL,
-	 "print this help"},
 };
 
-static const struct opt_usage usage = {
-	.program = "plimsoll credential",
-	.synopsis = "ACCOUNT [options]",
-	.about = "Prints the account's credentials as credential_process JSON (Version 1), after\n"
-		 "AssumeRole where the account has a role. Without a configuration file the\n"
-		 "credentials are those of the SDKs' chain.",
-	.exits = "0 printed; 100 something must be changed (stderr says what); 111 try again",
-};
-
-static int refuse(enum exit_code code, const char *text)
+static enum exit_code refuse(enum exit_code code, const char *text)
 {
 	fprintf(stderr, "plimsoll credential: %s\n", text);
 	return code;
 }
 
-/* 0 with *out NULL when there is no configuration at all. */
-static int load_config(const struct credential_opts *o, struct config **out)
-{
-	struct config_errors errs = {0};
-	char *path = paths_config(o->config);
-	int rc;
-
-	*out = NULL;
-	if (!path)
-		return EXIT_FINE;
-	rc = config_load(path, out, &errs);
-	if (rc)
-		config_errors_print(&errs, stderr);
-	config_errors_release(&errs);
-	free(path);
-	return rc ? EXIT_USAGE : EXIT_FINE;
-}
-
-static int unknown_account(const struct config *c, const char *name)
+static enum exit_code unknown_account(const struct config *c, const char *name)
 {
 	const char **names = x_calloc(c->account_count + 1, sizeof(*names));
 	const char *nearest;
@@ -125,7 +91,7 @@ static int64_t session_seconds(const struct credential_opts *o)
 	return ms / MS_PER_S;
 }
 
-static int print_creds(const struct aws_creds *creds)
+static enum exit_code print_creds(const struct aws_creds *creds)
 {
 	struct buf out = BUF_INIT(ANSWER_MAX_BYTES);
 	int rc;
@@ -138,7 +104,7 @@ static int print_creds(const struct aws_creds *creds)
 	return rc ? refuse(EXIT_AGAIN, "cannot write the answer") : EXIT_FINE;
 }
 
-static int fetch_and_print(const struct aws_options *options)
+static enum exit_code fetch_and_print(const struct aws_options *options)
 {
 	struct aws_client *client = NULL;
 	struct aws_error err = {0};
@@ -155,13 +121,14 @@ static int fetch_and_print(const struct aws_options *options)
 	return rc;
 }
 
-static int print_for(const struct credential_opts *o, const struct config_account *account,
-		     const char *name)
+static enum exit_code print_for(const struct door *d, const struct config_account *account,
+				const char *name)
 {
+	const struct credential_opts *o = d->opts;
 	struct buf policy = BUF_INIT(POLICY_MAX_BYTES);
 	struct aws_options options;
 	char *region;
-	int code;
+	enum exit_code code;
 
 	if (account && account->provider != PROVIDER_AWS)
 		return refuse(EXIT_USAGE, "this account's provider knows no credentials; name an "
@@ -170,7 +137,7 @@ static int print_for(const struct credential_opts *o, const struct config_accoun
 	options.account = name;
 	options.session_name = o->run;
 	options.duration_s = session_seconds(o);
-	options.limiter_dir = o->state;
+	options.limiter_dir = d->state;
 	region = options.region ? x_strdup(options.region) : aws_default_region(options.profile);
 	if (o->functions && add_policy(o->functions, region ? region : "*", &policy) != 0)
 		code = refuse(EXIT_USAGE, "the session policy for these functions is longer than "
@@ -184,44 +151,45 @@ static int print_for(const struct credential_opts *o, const struct config_accoun
 	return code;
 }
 
-static int credential(const struct credential_opts *o, const char *name)
+static enum exit_code credential(const struct door *d)
 {
 	const struct config_account *account = NULL;
+	const char *name = d->rest[0];
 	struct config *config;
-	int code = load_config(o, &config);
+	char *path;
+	enum exit_code code = settings_load(d->config, &config, &path);
 
-	if (code)
+	if (code != EXIT_FINE)
 		return code;
 	if (config)
 		account = config_account(config, name);
 	if (config && !account)
 		code = unknown_account(config, name);
 	else
-		code = print_for(o, account, name);
+		code = print_for(d, account, name);
 	config_free(config);
+	free(path);
 	return code;
 }
 
-int cmd_credential(int argc, char **argv)
-{
-	struct credential_opts o = {0};
-	struct opt_table table = {rows, ARRAY_LEN(rows), &o};
-	struct buf why = BUF_INIT(1024);
-	const char **rest = x_calloc((size_t)argc + 1, sizeof(*rest));
-	size_t rest_count = 0;
-	int code;
-
-	if (opt_parse(&table, 1, argc, argv, rest, &rest_count, &why) != 0) {
-		code = refuse(EXIT_USAGE, buf_str(&why));
-	} else if (o.wants_help) {
-		opt_help(stdout, &usage, &table, 1);
-		code = EXIT_FINE;
-	} else if (rest_count != 1) {
-		code = refuse(EXIT_USAGE, "name one account; see plimsoll credential --help");
-	} else {
-		code = credential(&o, rest[0]);
-	}
-	free(rest);
-	buf_release(&why);
-	return code;
-}
+const struct command command_credential = {
+	.name = "credential",
+	.group = "plumbing",
+	.help = "an account's credentials as credential_process JSON",
+	.synopsis = "ACCOUNT [options]",
+	.about =
+		"Prints the account's credentials as credential_process JSON (Version 1), after\n"
+		"AssumeRole where the account has a role. Without a configuration file the\n"
+		"credentials are those of the SDKs' chain. --state names the folder of the limiter "
+		"that\n"
+		"the account's callers share; without it there is none.",
+	.exits = "0 printed; 100 something must be changed (stderr says what); 111 try again",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct credential_opts),
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one account",
+	.needs = TAKES_CONFIG | TAKES_STATE,
+	.run = credential,
+};

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/plimsoll/args.h"
 #include "cmd/plimsoll/command.h"
 #include "common/base/lines.h"
 #include "common/base/log.h"
@@ -27,14 +26,6 @@ static const struct opt rows[] = {
 	 "value, count and cumulative share of every bucket that is not empty"},
 	{"tag", 0, OPT_STRING, offsetof(struct hist_opts, tag), "TAG", NULL,
 	 "only intervals with this tag"},
-};
-
-static const struct opt_usage usage = {
-	.program = "plimsoll hist",
-	.synopsis = "[--json|--csv] FILE.hlog...",
-	.about =
-		"Merges the intervals of HdrHistogram logs (V2) and prints the distribution.\n"
-		"Figures are in the unit that was recorded; Plimsoll's own logs hold microseconds.",
 };
 
 struct merge {
@@ -158,32 +149,38 @@ static void print(const struct hist_opts *o, const struct merge *m)
 		print_table(m->total, m->intervals);
 }
 
-int cmd_hist(int argc, char **argv)
+static enum exit_code hist(const struct door *d)
 {
-	struct hist_opts o = {0};
-	struct args a = {.usage = &usage,
-			 .rows = rows,
-			 .row_count = ARRAY_LEN(rows),
-			 .target = &o,
-			 .rest_min = 1,
-			 .rest_max = 64};
-	struct merge m = {0};
+	const struct hist_opts *o = d->opts;
+	struct merge m = {.tag = o->tag};
 	int rc = 0;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	m.tag = o.tag;
-	for (size_t i = 0; i < a.rest_count && !rc; i++)
-		rc = merge_file(&m, a.rest[i]);
+	for (size_t i = 0; i < d->rest_count && !rc; i++)
+		rc = merge_file(&m, d->rest[i]);
 	if (!rc && !m.total) {
-		log_error("no interval%s%s in what was given", o.tag ? " with tag " : "",
-			  o.tag ? o.tag : "");
+		log_error("no interval%s%s in what was given", o->tag ? " with tag " : "",
+			  o->tag ? o->tag : "");
 		rc = -ENOENT;
 	}
 	if (!rc)
-		print(&o, &m);
+		print(o, &m);
 	hdr_free(m.total);
-	if (rc)
-		return EXIT_USAGE;
-	return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
+	return rc ? EXIT_USAGE : EXIT_FINE;
 }
+
+const struct command command_hist = {
+	.name = "hist",
+	.group = "look",
+	.help = "reads, merges and prints HdrHistogram logs",
+	.synopsis = "[--json|--csv] FILE.hlog...",
+	.about =
+		"Merges the intervals of HdrHistogram logs (V2) and prints the distribution.\n"
+		"Figures are in the unit that was recorded; Plimsoll's own logs hold microseconds.",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct hist_opts),
+	.rest_min = 1,
+	.rest_max = SIZE_MAX,
+	.wants = "name at least one file",
+	.run = hist,
+};

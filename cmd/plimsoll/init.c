@@ -28,14 +28,6 @@ static const struct opt init_rows[] = {
 };
 #undef ROW
 
-static const struct opt_usage init_usage = {
-	.program = "plimsoll init",
-	.synopsis = "[--account NAME] [-o FILE]",
-	.about = "Lists the functions that the default AWS credentials see and writes a settings "
-		 "file\n"
-		 "with every one of them as a comment: nothing is tested until you take one in.",
-};
-
 /* FACTS: docs/CONFIG.md lists what each permission is for. */
 static void print_policy(bool may_publish)
 {
@@ -101,20 +93,26 @@ static enum exit_code init(const struct init_opts *o)
 	return code;
 }
 
-int cmd_init(int argc, char **argv)
+static enum exit_code run(const struct door *d)
 {
-	struct init_opts o = {0};
-	struct args a = {.usage = &init_usage,
-			 .rows = init_rows,
-			 .row_count = ARRAY_LEN(init_rows),
-			 .target = &o};
-	enum exit_code code = EXIT_FINE;
+	const struct init_opts *o = d->opts;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	if (o.is_policy)
-		print_policy(o.may_publish);
-	else
-		code = init(&o);
-	return fflush(stdout) ? EXIT_AGAIN : (int)code;
+	if (!o->is_policy)
+		return init(o);
+	print_policy(o->may_publish);
+	return EXIT_FINE;
 }
+
+const struct command command_init = {
+	.name = "init",
+	.group = "set-up",
+	.help = "lists the account's functions and writes a settings file",
+	.synopsis = "[--account NAME] [-o FILE]",
+	.about = "Lists the functions that the default AWS credentials see and writes a settings "
+		 "file\n"
+		 "with every one of them as a comment: nothing is tested until you take one in.",
+	.rows = init_rows,
+	.row_count = ARRAY_LEN(init_rows),
+	.opts_bytes = sizeof(struct init_opts),
+	.run = run,
+};

@@ -7,12 +7,6 @@
 #include "common/base/log.h"
 #include "common/event/event.h"
 
-static const struct opt_usage usage = {
-	.program = "plimsoll list",
-	.synopsis = "[ACCOUNT]",
-	.about = "The functions of the accounts in the settings, and the rule that holds for each.",
-};
-
 static void rule_cells(struct table *t, const struct config_function *rule)
 {
 	struct buf tests = BUF_INIT(1024);
@@ -67,33 +61,38 @@ static bool (*const rows_of[])(struct table *t, const struct config *c,
 	[PROVIDER_HTTP] = http_rows,
 };
 
-int cmd_list(int argc, char **argv)
+static enum exit_code list(const struct door *d)
 {
-	struct args a = {.usage = &usage, .rest_max = 1};
+	const struct config *c = d->settings.config;
+	enum exit_code code = EXIT_FINE;
 	struct table t = {0};
-	struct settings s;
-	enum exit_code code, printed;
 	size_t seen = 0;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	for (size_t i = 0; i < s.config->account_count; i++) {
-		const struct config_account *account = &s.config->accounts[i];
+	for (size_t i = 0; i < c->account_count; i++) {
+		const struct config_account *account = &c->accounts[i];
 
-		if (a.rest_count && strcmp(a.rest[0], account->name) != 0)
+		if (d->rest_count && strcmp(d->rest[0], account->name) != 0)
 			continue;
 		seen++;
-		if (!rows_of[account->provider](&t, s.config, account))
+		if (!rows_of[account->provider](&t, c, account))
 			code = exit_code_worse(code, EXIT_AGAIN);
 	}
 	if (!seen) {
-		log_error("no account %s in %s", a.rest_count ? a.rest[0] : "", s.path);
+		log_error("no account %s in %s", d->rest_count ? d->rest[0] : "", d->settings.path);
 		code = EXIT_USAGE;
 	}
-	printed = look_print(&t);
-	settings_release(&s);
-	return exit_code_worse(code, printed);
+	look_print(&t);
+	return code;
 }
+
+const struct command command_list = {
+	.name = "list",
+	.group = "set-up",
+	.help = "the functions of all accounts and the rule for each",
+	.synopsis = "[ACCOUNT]",
+	.about = "The functions of the accounts in the settings, and the rule that holds for each.",
+	.rest_max = 1,
+	.wants = "name at most one account",
+	.needs = NEEDS_SETTINGS,
+	.run = list,
+};

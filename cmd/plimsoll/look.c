@@ -47,7 +47,7 @@ enum text_style look_verdict_style(const char *verdict)
 	return TEXT_PLAIN;
 }
 
-enum exit_code look_print(struct table *t)
+void look_print(struct table *t)
 {
 	struct buf text = BUF_INIT(PAGE_MAX_BYTES);
 
@@ -55,7 +55,6 @@ enum exit_code look_print(struct table *t)
 	fputs(buf_str(&text), stdout);
 	buf_release(&text);
 	table_release(t);
-	return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
 }
 
 void look_short_date(const char *rfc3339, char out[17])
@@ -68,4 +67,18 @@ void look_short_date(const char *rfc3339, char out[17])
 const char *look_or_dash(const char *text)
 {
 	return text && *text ? text : "-";
+}
+
+struct json *look_run(const struct settings *s, const char *prefix)
+{
+	struct archive *a = look_archive(s, ARCHIVE_READ);
+	struct json *event = NULL;
+	char why[ARCHIVE_WHY_SIZE];
+
+	if (!a)
+		return NULL;
+	if (archive_run(a, prefix, &event, why))
+		log_error("%s; plimsoll status lists the runs", why);
+	archive_close(a);
+	return event;
 }

@@ -10,10 +10,12 @@
 
 /* Opens the archive that runs are written to. NULL (told) when there is none yet. */
 struct archive *look_archive(const struct settings *s, enum archive_mode mode);
+/* The run whose id begins so; the caller's. NULL (told) when there is no such run. */
+struct json *look_run(const struct settings *s, const char *prefix);
 /* Green for better, red for worse and for what failed, ... */
 enum text_style look_verdict_style(const char *verdict);
-/* The table goes to standard output and is empty again. An exit code. */
-enum exit_code look_print(struct table *t);
+/* The table goes to standard output and is empty again. */
+void look_print(struct table *t);
 /* "2026-11-22 15:00" of a date in RFC 3339. */
 void look_short_date(const char *rfc3339, char out[17]);
 

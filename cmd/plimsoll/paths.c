@@ -43,6 +43,14 @@ char *paths_pause(const char *state_dir)
 	return x_asprintf("%s/pause", state_dir);
 }
 
+char *paths_pause_of(const char *given)
+{
+	char *dir = paths_state_dir(given), *path = paths_pause(dir);
+
+	free(dir);
+	return path;
+}
+
 char *paths_config(const char *given)
 {
 	char *places[] = {

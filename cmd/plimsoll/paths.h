@@ -13,6 +13,7 @@
 char *paths_state_dir(const char *given); /* given, else the XDG folder; created, 0700 */
 char *paths_archive(const char *state_dir);
 char *paths_pause(const char *state_dir);
+char *paths_pause_of(const char *given); /* of paths_state_dir(given) */
 /* given, ./plimsoll.yaml, $XDG_CONFIG_HOME/plimsoll/plimsoll.yaml, /etc/...; NULL when none is. */
 char *paths_config(const char *given);
 /* A program of ours: beside this one, else by name through PATH. */

@@ -4,17 +4,16 @@
 
 #include "cmd/plimsoll/command.h"
 #include "common/base/bug.h"
-#include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/strmap.h"
 
-static const struct command commands[] = {
-#define X(name, group, help) {#name, group, help, cmd_##name},
+static const struct command *const commands[] = {
+#define X(name) &command_##name,
 	COMMANDS(X)
 #undef X
 };
 
-static int print_help(void)
+static enum exit_code print_help(void)
 {
 	const char *group = "";
 
@@ -23,42 +22,74 @@ static int print_help(void)
 	     "version against the one before and says better, worse, no difference or cannot "
 	     "tell.");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(group, commands[i].group) != 0)
-			printf("\n%s\n", commands[i].group);
-		group = commands[i].group;
-		printf("  %-12s %s\n", commands[i].name, commands[i].help);
+		if (strcmp(group, commands[i]->group) != 0)
+			printf("\n%s\n", commands[i]->group);
+		group = commands[i]->group;
+		printf("  %-12s %s\n", commands[i]->name, commands[i]->help);
 	}
-	puts("\nplimsoll COMMAND --help says more. Exit codes: 0 fine, 1 the gate says no, 2 "
-	     "cannot\n"
-	     "tell, 100 you must change something, 101 a bug of ours, 111 try again.");
-	return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
+	puts("\nplimsoll COMMAND --help says more; --version; --print-options lists the commands "
+	     "for\nmachines. Exit codes: 0 fine, 1 the gate says no, 2 cannot tell, 100 you must "
+	     "change\nsomething, 101 a bug of ours, 111 try again, 130 cancelled by Ctrl-C.");
+	return EXIT_FINE;
 }
 
-static int unknown(const char *word)
+static enum exit_code print_version(void)
+{
+	puts("plimsoll " PLIMSOLL_VERSION);
+	return EXIT_FINE;
+}
+
+/* One command a line, tab-separated: name group synopsis help. Its options: COMMAND
+ * --print-options. */
+static enum exit_code print_commands(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("%s\t%s\t%s\t%s\n", commands[i]->name, commands[i]->group,
+		       commands[i]->synopsis, commands[i]->help);
+	return EXIT_FINE;
+}
+
+static const struct {
+	const char *word;
+	enum exit_code (*print)(void);
+} pages[] = {
+	{"--help", print_help},	      {"-h", print_help},    {"help", print_help},
+	{"--version", print_version}, {"-V", print_version}, {"--print-options", print_commands},
+};
+
+static enum exit_code unknown(const char *word)
 {
 	const char *names[ARRAY_LEN(commands)], *near;
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		names[i] = commands[i].name;
+		names[i] = commands[i]->name;
 	near = nearest_name(word, names, ARRAY_LEN(names));
 	log_error("unknown command %s%s%s%s; plimsoll --help lists them", word,
 		  near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 	return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static enum exit_code dispatch(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "--help";
 
-	log_init("plimsoll");
-	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"))
-		return print_help();
-	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
-		puts("plimsoll " PLIMSOLL_VERSION);
-		return fflush(stdout) ? EXIT_AGAIN : EXIT_FINE;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		if (!strcmp(word, pages[i].word))
+			return pages[i].print();
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (!strcmp(word, commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+		if (!strcmp(word, commands[i]->name))
+			return command_dispatch(commands[i], argc - 1, argv + 1);
 	return unknown(word);
+}
+
+int main(int argc, char **argv)
+{
+	enum exit_code code;
+
+	log_init("plimsoll");
+	code = dispatch(argc, argv);
+	if (!fflush(stdout) && !ferror(stdout))
+		return (int)code;
+	log_error("cannot write to standard output");
+	return (int)exit_code_worse(code, EXIT_AGAIN);
 }

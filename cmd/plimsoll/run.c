@@ -42,20 +42,6 @@ static const struct opt rows[] = {
 };
 #undef ROW
 
-static const struct opt_usage usage = {
-	.program = "plimsoll run",
-	.synopsis = "[ACCOUNT/]FUNCTION [options]",
-	.about = "Calls the function for real, with load: tests of real functions have real "
-		 "effects.\n"
-		 "Every call says that it is a test: ClientContext custom.plimsoll_run, or the "
-		 "header\n"
-		 "Plimsoll-Run over HTTP. Old and new versions are called interleaved.",
-	.exits = "  0 better, no difference, or nothing to compare   1 worse, or an objective "
-		 "missed\n"
-		 "  2 cannot tell   100 refused, or something to change   111 try again   130 "
-		 "cancelled",
-};
-
 /* True when the rule or the option says what to send. */
 static bool has_payload(const struct settings *s, const char *subject_text)
 {
@@ -172,27 +158,31 @@ static enum exit_code run_subject(const struct settings *s, const struct run_opt
 	return code;
 }
 
-int cmd_run(int argc, char **argv)
+static enum exit_code run(const struct door *d)
 {
-	struct run_opts o = {0};
-	struct args a = {.usage = &usage,
-			 .rows = rows,
-			 .row_count = ARRAY_LEN(rows),
-			 .target = &o,
-			 .rest_min = 1,
-			 .rest_max = 1};
-	struct settings s;
-	enum exit_code code;
-	char *subject;
-
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	subject = settings_subject(&s, a.rest[0]);
-	code = subject ? run_subject(&s, &o, subject) : EXIT_USAGE;
-	free(subject);
-	settings_release(&s);
-	return code;
+	return run_subject(&d->settings, d->opts, d->subject);
 }
+
+const struct command command_run = {
+	.name = "run",
+	.group = "use",
+	.help = "tests one function now and says what the change did",
+	.synopsis = "[ACCOUNT/]FUNCTION [options]",
+	.about = "Calls the function for real, with load: tests of real functions have real "
+		 "effects.\n"
+		 "Every call says that it is a test: ClientContext custom.plimsoll_run, or the "
+		 "header\n"
+		 "Plimsoll-Run over HTTP. Old and new versions are called interleaved.",
+	.exits = "  0 better, no difference, or nothing to compare   1 worse, or an objective "
+		 "missed\n"
+		 "  2 cannot tell   100 refused, or something to change   111 try again   130 "
+		 "cancelled",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct run_opts),
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one function",
+	.needs = NEEDS_FUNCTION,
+	.run = run,
+};

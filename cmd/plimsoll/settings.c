@@ -48,25 +48,44 @@ static bool names_an_archive(const struct config *c)
 	return false;
 }
 
-enum exit_code settings_open(const struct args *a, struct settings *out)
+enum exit_code settings_load(const char *given, struct config **out, char **path)
 {
-	struct settings s = {.state_dir = paths_state_dir(a->state)};
-	struct args again = *a;
-	enum exit_code code = args_config(a, &s.config, &s.path);
+	struct config_errors errs = {0};
+	enum exit_code code = EXIT_FINE;
 
-	if (code == EXIT_FINE && !s.config) {
-		code = write_default(&s);
-		again.config = s.path;
-		free(code == EXIT_FINE ? NULL : s.path);
-		if (code == EXIT_FINE) {
-			char *path;
-
-			code = args_config(&again, &s.config, &path);
-			free(path);
-		}
+	*out = NULL;
+	*path = paths_config(given);
+	if (*path && config_load(*path, out, &errs)) {
+		config_errors_print(&errs, stderr);
+		code = EXIT_USAGE;
 	}
+	config_errors_release(&errs);
+	return code;
+}
+
+/* The person's file, or else one of ours. */
+static enum exit_code load_or_write(struct settings *s, const char *given)
+{
+	enum exit_code code = settings_load(given, &s->config, &s->path);
+	char *path;
+
+	if (code != EXIT_FINE || s->config)
+		return code;
+	code = write_default(s);
+	if (code == EXIT_FINE) {
+		code = settings_load(s->path, &s->config, &path);
+		free(path);
+	}
+	return code;
+}
+
+enum exit_code settings_open(const char *config, const char *state, struct settings *out)
+{
+	struct settings s = {.state_dir = paths_state_dir(state)};
+	enum exit_code code = load_or_write(&s, config);
+
 	if (code != EXIT_FINE) {
-		free(s.state_dir);
+		settings_release(&s);
 		return code;
 	}
 	if (!names_an_archive(s.config))

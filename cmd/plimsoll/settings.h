@@ -5,7 +5,9 @@
 #ifndef PLIMSOLL_CMD_PLIMSOLL_SETTINGS_H
 #define PLIMSOLL_CMD_PLIMSOLL_SETTINGS_H
 
-#include "cmd/plimsoll/args.h"
+#include "common/base/buf.h"
+#include "common/base/exit_code.h"
+#include "common/config/config.h"
 
 struct settings {
 	struct config *config;	   /* never NULL after settings_open */
@@ -13,9 +15,14 @@ struct settings {
 	char *state_dir, *archive; /* archive NULL: the settings name one of their own */
 };
 
-/* Told on stderr when not EXIT_FINE. */
-enum exit_code settings_open(const struct args *a, struct settings *out);
-void settings_release(struct settings *s);
+/*
+ * Loads the file that is given (NULL: the one that is found); *path is the caller's. NULL *out with
+ * EXIT_FINE: there is none. EXIT_USAGE: it has mistakes, which were told.
+ */
+enum exit_code settings_load(const char *given, struct config **out, char **path);
+/* Options as given, NULL when not. Told on stderr when not EXIT_FINE; *out is then untouched. */
+enum exit_code settings_open(const char *config, const char *state, struct settings *out);
+void settings_release(struct settings *s); /* zeroed settings are fine */
 /* "hello" or "prod/hello" -> "prod/hello", the caller's; NULL (told) when it fits no account. */
 char *settings_subject(const struct settings *s, const char *name);
 

@@ -18,7 +18,7 @@
 
 struct sign_opts {
 	const char *region, *service, *time;
-	bool is_plain, wants_body, keeps_path, wants_help;
+	bool is_plain, wants_body, keeps_path;
 };
 
 static const struct opt rows[] = {
@@ -34,17 +34,6 @@ static const struct opt rows[] = {
 	 "with --plain: add x-amz-content-sha256 all the same"},
 	{"no-normalize", 0, OPT_FLAG, offsetof(struct sign_opts, keeps_path), NULL, NULL,
 	 "leave dot segments and double slashes of the path as they are"},
-	{"help", 'h', OPT_FLAG, offsetof(struct sign_opts, wants_help), NULL, NULL,
-	 "print this help"},
-};
-
-static const struct opt_usage usage = {
-	.program = "plimsoll sign",
-	.synopsis = "--service NAME [options] < request",
-	.about = "Signs the raw HTTP request on standard input with the credentials of the\n"
-		 "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) and\n"
-		 "prints canonical request, string to sign and the headers to add.",
-	.exits = "0 signed; 100 the request, the options or the credentials are wrong",
 };
 
 /* A request cut in place: its strings point into text. */
@@ -160,7 +149,7 @@ static const char *cut_request(char *text, size_t len_bytes, struct raw_request 
 	return why;
 }
 
-static int print_signed(const struct sigv4_result *r)
+static enum exit_code print_signed(const struct sigv4_result *r)
 {
 	struct buf headers = BUF_INIT(SIGV4_MAX_BYTES);
 	int rc;
@@ -178,13 +167,14 @@ static int print_signed(const struct sigv4_result *r)
 	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 
-static int refuse(const char *what, const char *todo)
+static enum exit_code refuse(const char *what, const char *todo)
 {
 	fprintf(stderr, "plimsoll sign: %s; %s\n", what, todo);
 	return EXIT_USAGE;
 }
 
-static int choose_time(const char *option, const struct raw_request *raw, struct wall *at)
+static enum exit_code choose_time(const char *option, const struct raw_request *raw,
+				  struct wall *at)
 {
 	const char *given = given_header(raw, "x-amz-date");
 
@@ -195,7 +185,7 @@ static int choose_time(const char *option, const struct raw_request *raw, struct
 	return EXIT_FINE;
 }
 
-static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s)
+static enum exit_code fill_signer(const struct sign_opts *o, struct sigv4_signer *s)
 {
 	s->creds.access_key_id = getenv("AWS_ACCESS_KEY_ID");
 	s->creds.secret_access_key = getenv("AWS_SECRET_ACCESS_KEY");
@@ -213,14 +203,14 @@ static int fill_signer(const struct sign_opts *o, struct sigv4_signer *s)
 	return EXIT_FINE;
 }
 
-static int sign_text(const struct sign_opts *o, struct sigv4_signer *s, struct buf *text)
+static enum exit_code sign_text(const struct sign_opts *o, struct sigv4_signer *s, struct buf *text)
 {
 	struct raw_request raw = {0};
 	struct sigv4_result result = {0};
 	struct sigv4_request req;
 	struct wall at;
 	const char *why;
-	int code = fill_signer(o, s);
+	enum exit_code code = fill_signer(o, s);
 	int rc;
 
 	if (code)
@@ -253,32 +243,37 @@ static int sign_text(const struct sign_opts *o, struct sigv4_signer *s, struct b
 	return code;
 }
 
-int cmd_sign(int argc, char **argv)
+static enum exit_code sign(const struct door *d)
 {
-	struct sign_opts o = {0};
-	struct opt_table table = {rows, ARRAY_LEN(rows), &o};
-	struct buf text = BUF_INIT(REQUEST_MAX_BYTES), why = BUF_INIT(1024);
-	const char **rest = x_calloc((size_t)argc + 1, sizeof(*rest));
+	const struct sign_opts *o = d->opts;
+	struct buf text = BUF_INIT(REQUEST_MAX_BYTES);
 	struct sigv4_signer signer = {0};
 	char *region = NULL;
-	size_t rest_count = 0;
-	int code;
+	enum exit_code code;
 
-	if (opt_parse(&table, 1, argc, argv, rest, &rest_count, &why) != 0) {
-		code = refuse(buf_str(&why), "see plimsoll sign --help");
-	} else if (o.wants_help) {
-		opt_help(stdout, &usage, &table, 1);
-		code = EXIT_FINE;
-	} else if (fs_read_fd(STDIN_FILENO, &text) != 0) {
+	if (fs_read_fd(STDIN_FILENO, &text) != 0) {
 		code = refuse("the request cannot be read", "give at most 8 MiB on standard input");
 	} else {
-		region = o.region ? x_strdup(o.region) : aws_default_region(NULL);
+		region = o->region ? x_strdup(o->region) : aws_default_region(NULL);
 		signer.region = region;
-		code = sign_text(&o, &signer, &text);
+		code = sign_text(o, &signer, &text);
 	}
 	free(region);
-	free(rest);
 	buf_release(&text);
-	buf_release(&why);
 	return code;
 }
+
+const struct command command_sign = {
+	.name = "sign",
+	.group = "plumbing",
+	.help = "shows how a raw HTTP request on stdin is signed",
+	.synopsis = "--service NAME [options] < request",
+	.about = "Signs the raw HTTP request on standard input with the credentials of the\n"
+		 "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) and\n"
+		 "prints canonical request, string to sign and the headers to add.",
+	.exits = "0 signed; 100 the request, the options or the credentials are wrong",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct sign_opts),
+	.run = sign,
+};

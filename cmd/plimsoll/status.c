@@ -8,12 +8,6 @@
 #include "cmd/plimsoll/paths.h"
 #include "common/base/log.h"
 
-static const struct opt_usage status_usage = {
-	.program = "plimsoll status",
-	.synopsis = "[FUNCTION]",
-	.about = "The last run of every function, or the last runs of one.",
-};
-
 static void head(struct table *t, const char *const *names)
 {
 	for (; *names; names++)
@@ -63,32 +57,31 @@ static enum exit_code status(const struct settings *s, const struct archive_quer
 	head(&t, names);
 	rc = archive_runs(a, q, run_row, &t, why);
 	archive_close(a);
-	if (!rc)
-		return look_print(&t);
-	log_error("%s", why);
+	if (rc)
+		log_error("%s", why);
+	else
+		look_print(&t);
 	table_release(&t);
-	return EXIT_AGAIN;
+	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 
-int cmd_status(int argc, char **argv)
+static enum exit_code run(const struct door *d)
 {
-	struct args a = {.usage = &status_usage, .rest_max = 1};
 	struct archive_query q = {.is_last_only = true};
-	struct settings s;
-	enum exit_code code;
-	char *subject = NULL;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	if (a.rest_count) {
-		subject = settings_subject(&s, a.rest[0]);
-		q = (struct archive_query){.function = subject, .limit = 20};
-	}
-	code = a.rest_count && !subject ? EXIT_USAGE : status(&s, &q);
-	free(subject);
-	settings_release(&s);
-	return code;
+	if (d->subject)
+		q = (struct archive_query){.function = d->subject, .limit = 20};
+	return status(&d->settings, &q);
 }
+
+const struct command command_status = {
+	.name = "status",
+	.group = "look",
+	.help = "the last run of every function",
+	.synopsis = "[FUNCTION]",
+	.about = "The last run of every function, or the last runs of one.",
+	.rest_max = 1,
+	.wants = "name at most one function",
+	.needs = NEEDS_FUNCTION,
+	.run = run,
+};

@@ -13,37 +13,36 @@ static const struct opt rows[] = {
 	 "functions tested side by side"},
 };
 
-static const struct opt_usage usage = {
-	.program = "plimsoll watch",
-	.synopsis = "[options]",
-	.about = "Notices changes of the accounts in the settings, tests each and tells the "
-		 "verdict.\n"
-		 "Ctrl-C ends it; what was measured so far is told.",
-};
-
-int cmd_watch(int argc, char **argv)
+static enum exit_code watch(const struct door *d)
 {
-	struct watch_opts o = {0};
-	struct args a = {.usage = &usage, .rows = rows, .row_count = ARRAY_LEN(rows), .target = &o};
+	const struct watch_opts *o = d->opts;
 	struct pipeline p = {0};
-	struct settings s;
 	enum exit_code code;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	fullpipe_build(&(struct fullpipe){.config = s.path,
-					  .state = s.state_dir,
-					  .archive = s.archive,
-					  .slots = o.slots,
+	fullpipe_build(&(struct fullpipe){.config = d->settings.path,
+					  .state = d->settings.state_dir,
+					  .archive = d->settings.archive,
+					  .slots = o->slots,
 					  .wait_cloud = "10m"},
 		       &p);
 	code = pipeline_run(&p);
 	if (p.was_cancelled)
 		code = EXIT_CANCELLED;
 	pipeline_release(&p);
-	settings_release(&s);
 	return code;
 }
+
+const struct command command_watch = {
+	.name = "watch",
+	.group = "use",
+	.help = "the whole pipe in the foreground, live",
+	.synopsis = "[options]",
+	.about = "Notices changes of the accounts in the settings, tests each and tells the "
+		 "verdict.\n"
+		 "Ctrl-C ends it; what was measured so far is told.",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct watch_opts),
+	.needs = NEEDS_SETTINGS,
+	.run = watch,
+};

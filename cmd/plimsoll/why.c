@@ -9,14 +9,6 @@
 #include "common/base/unit.h"
 #include "common/event/event.h"
 
-static const struct opt_usage usage = {
-	.program = "plimsoll why",
-	.synopsis = "FUNCTION",
-	.about = "Which rule holds for a function, which changes would be tested, and what became "
-		 "of\n"
-		 "the last changes.",
-};
-
 static void print_causes(uint32_t when)
 {
 	const char *comma = "";
@@ -90,27 +82,29 @@ static void print_history(const struct settings *s, const char *subject)
 	archive_close(a);
 }
 
-int cmd_why(int argc, char **argv)
+static enum exit_code why(const struct door *d)
 {
-	struct args a = {.usage = &usage, .rest_min = 1, .rest_max = 1};
+	const struct settings *s = &d->settings;
 	struct subject subject;
-	struct settings s;
-	enum exit_code code;
-	char *text;
 
-	if (!args_parse(&a, argc, argv))
-		return a.code;
-	code = settings_open(&a, &s);
-	if (code != EXIT_FINE)
-		return code;
-	text = settings_subject(&s, a.rest[0]);
-	if (text && !subject_parse(text, &subject)) {
-		print_rule(s.config, config_rule(s.config, subject.account, subject.function));
-		print_history(&s, text);
-	} else {
-		code = EXIT_USAGE;
-	}
-	free(text);
-	settings_release(&s);
-	return fflush(stdout) ? EXIT_AGAIN : (int)code;
+	if (subject_parse(d->subject, &subject))
+		return EXIT_USAGE;
+	print_rule(s->config, config_rule(s->config, subject.account, subject.function));
+	print_history(s, d->subject);
+	return EXIT_FINE;
 }
+
+const struct command command_why = {
+	.name = "why",
+	.group = "look",
+	.help = "why a function was tested, or not",
+	.synopsis = "FUNCTION",
+	.about = "Which rule holds for a function, which changes would be tested, and what became "
+		 "of\n"
+		 "the last changes.",
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one function",
+	.needs = NEEDS_FUNCTION,
+	.run = why,
+};
