@@ -43,7 +43,7 @@ static bool drain(struct child *c)
 	while ((n = read(c->proc.out, piece, sizeof(piece))) > 0)
 		buf_add(&c->output, piece, (size_t)n);
 	if (n == 0)
-		loop_want(c->loop, &c->out, 0);
+		loop_unwatch(c->loop, &c->out); /* its end would be told again and again */
 	return !buf_is_over(&c->output);
 }
 
@@ -51,14 +51,9 @@ static void on_output(struct loop *l, struct loop_watch *w, unsigned what)
 {
 	struct child *c = CONTAINER_OF(w, struct child, out);
 
-	(void)l;
-	if (!drain(c)) {
+	(void)l, (void)what;
+	if (!drain(c))
 		kill_and_finish(c, -E2BIG);
-		return;
-	}
-	/* Its end is told by the pidfd; a hang-up would only keep the loop busy. */
-	if (what & LOOP_HANGUP)
-		loop_unwatch(c->loop, &c->out);
 }
 
 static void on_ended(struct loop *l, struct loop_watch *w, unsigned what)

@@ -1,0 +1,281 @@
+"""The collector as a program: replay in any order, sources, the cloud's figures, what ends a run."""
+import base64
+import copy
+import json
+import os
+import random
+import signal
+import stat
+import struct
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hdrh.histogram import HdrHistogram
+
+from helpers.programs import example, lines, pl, start
+
+WARM = 1
+CONFIG = """\
+accounts:
+  prod: {{provider: aws, region: us-east-1{account}}}
+functions:
+  prod/*: {{payload: '{{}}'}}
+sources:
+{sources}
+"""
+
+
+def histogram(values):
+    h = HdrHistogram(1, 3600000000, 3)
+    for v in values:
+        h.record_value(v)
+    return h.encode().decode()
+
+
+def shard(index=0, of=1, run="raaaaaaaaaaaaaaaaaaaa", add_us=80000, seed=1, rounds=38, spread=4):
+    """shard.finished of a made-up run: four environments a side, old 60 ms, new slower by add_us."""
+    rng = random.Random(seed * 1000 + index)
+    calls, values = [], {"old": [], "new": []}
+    for r in range(rounds):
+        for v, name in enumerate(("old", "new")):
+            for e in range(spread):
+                us = int(60000 * rng.lognormvariate(0, 0.03)) + v * add_us
+                values[name].append(us)
+                calls.append(struct.pack("<iIBBHIIIIIB", r * 800000, r, v, WARM, 1 + v * spread + e, us, us - 300, 0, 0, 40960, 0))
+    packed = b"PLC1" + struct.pack("<II", len(calls), 1) + b"".join(calls)
+    event = copy.deepcopy(example("shard.finished"))
+    event.update(id=f"{run}.{index}.0", plimsollrun=run)
+    event["data"].update(
+        run=run, shard={"index": index, "of": of}, due=len(calls), warmup=[], blocks=[], throttle_reasons={}, error_reasons={},
+        calls=base64.b64encode(packed).decode(), instances=[f"{index}{n}" for n in range(2 * spread)],
+        series=[{"variant": n, "temperature": "warm", "outcomes": {"ok": len(v)}, "response": histogram(v), "service": histogram(v)}
+                for n, v in values.items()])
+    return event
+
+
+def planned(run="raaaaaaaaaaaaaaaaaaaa", shards=1, **data):
+    event = copy.deepcopy(example("run.planned"))
+    event.update(id=run, plimsollrun=run)
+    event["data"].update(shards=shards, **data)
+    event["data"]["run"]["id"] = run
+    return event
+
+
+def report(n, run="raaaaaaaaaaaaaaaaaaaa"):
+    event = copy.deepcopy(example("measurement.reported"))
+    event.update(id=f"m{n:020d}", plimsollrun=run)
+    event["data"]["metrics"][0]["value"] = n
+    return event
+
+
+def finished(result):
+    """run.finished events, sorted by id, without what may differ."""
+    out = sorted(result.of("run.finished"), key=lambda e: e["id"])
+    for e in out:
+        e.pop("time"), e.pop("source")
+    return out
+
+
+def by_id(result):
+    return {e["id"]: e["data"] for e in result.of("run.finished")}
+
+
+RUN = "raaaaaaaaaaaaaaaaaaaa"
+OTHER = "rbbbbbbbbbbbbbbbbbbbb"
+
+
+def test_a_slower_function_is_worse_and_the_plan_is_passed_on():
+    events = [planned(), shard()]
+    r = pl("collector", input=events)
+    assert r.code == 0 and r.events[0] == events[0]
+    data = by_id(r)[RUN + ".f0"]
+    assert (data["outcome"], data["verdict"], data["confirm_wanted"]) == ("valid", "worse", True), r
+    p50 = next(m for m in data["metrics"] if m["name"] == "response_p50")
+    assert p50["low_abs"] <= 80000 <= p50["high_abs"] and p50["basis"] == "environments"
+    assert p50["environments_old"] == p50["environments_new"] == 4
+    errors = next(m for m in data["metrics"] if m["name"] == "error_ratio")
+    assert (errors["verdict"], errors["reason"]) == ("no-difference", "none-seen") and 0.019 < errors["upper_new"] < 0.02
+    assert data["requests"] == {"old": {"ok": 152}, "new": {"ok": 152}}
+    assert HdrHistogram.decode(data["histograms"]["new"]["response"]).get_total_count() == 152
+
+
+def test_replayed_shuffled_and_doubled_it_says_the_same():
+    events = [planned(shards=3, environments=12), *(shard(i, 3) for i in range(3)), planned(OTHER, decision="refuse", reason="too dear"),
+              planned("rcccccccccccccccccccc"), shard(run="rcccccccccccccccccccc", add_us=0, seed=5), report(1), report(2),
+              planned("rdddddddddddddddddddd", shards=2), shard(0, 2, run="rdddddddddddddddddddd")]
+    want = finished(pl("collector", input=events))
+    assert [(e["id"], e["data"]["outcome"]) for e in want] == [
+        (RUN + ".f0", "valid"), (RUN + ".f1", "valid"), (OTHER + ".f0", "refused"), ("rcccccccccccccccccccc.f0", "valid"),
+        ("rdddddddddddddddddddd.f0", "incomplete")]
+    assert want[1]["data"]["external"] and not want[0]["data"]["external"]
+    rng = random.Random(9)
+    for _ in range(6):
+        mixed = events + rng.sample(events, 5)
+        rng.shuffle(mixed)
+        assert finished(pl("collector", input=mixed)) == want
+
+
+def test_a_run_that_misses_a_shard_is_incomplete():
+    r = pl("collector", input=[planned(shards=2), shard(0, 2)])
+    data = by_id(r)[RUN + ".f0"]
+    assert (data["outcome"], data["verdict"]) == ("incomplete", "cannot-tell"), r
+    assert "the input ended" in data["reason"]
+
+
+def test_results_without_a_plan_are_told_of():
+    r = pl("collector", input=[shard()])
+    assert r.code == 0 and not r.events and "no plan" in r.errors
+
+
+def test_sigterm_tells_what_is_known():
+    p = start("collector")
+    p.stdin.write(lines([planned(), planned(OTHER), shard()]))
+    p.stdin.flush()
+    first = [json.loads(p.stdout.readline()) for _ in range(3)]
+    assert first[2]["data"]["verdict"] == "worse"
+    p.send_signal(signal.SIGTERM)
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == 0, err
+    assert [json.loads(line)["data"]["outcome"] for line in out.splitlines()] == ["incomplete"]
+
+
+def source(folder, name, text):
+    path = folder / name
+    path.write_text("#!/usr/bin/env bash\n" + text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def configure(folder, sources, account=""):
+    path = folder / "plimsoll.yaml"
+    path.write_text(CONFIG.format(account=account, sources="".join(f"  {s}\n" for s in sources) or "  {}\n"))
+    return path
+
+
+def test_exec_sources_and_their_secrets(tmp_path):
+    (tmp_path / "token").write_text("canary-7261\n")
+    source(tmp_path, "good.sh", """
+        read -r event
+        echo "{\\"name\\": \\"token\\", \\"value\\": $(wc -c < "$TOKEN"), \\"unit\\": \\"1\\"}"
+        echo "{\\"name\\": \\"shards\\", \\"value\\": $(jq .data.shards <<<"$event"), \\"unit\\": \\"1\\"}"
+        env > "$(dirname "$0")/env"; ls -l "$TOKEN" >> "$(dirname "$0")/env"; echo "$TOKEN" > "$(dirname "$0")/path"
+        echo nonsense
+    """)
+    source(tmp_path, "bad.sh", "echo '{\"name\": \"never\", \"value\": 1}'; exit 3")
+    source(tmp_path, "slow.sh", "exec sleep 60")
+    config = configure(tmp_path, [
+        f"coverage: {{exec: {tmp_path}/good.sh, timeout: 10s, secrets: {{TOKEN: 'file:{tmp_path}/token'}}}}",
+        f"broken: {{exec: {tmp_path}/bad.sh}}", f"slow: {{exec: {tmp_path}/slow.sh, timeout: 300ms}}"])
+    began = time.monotonic()
+    r = pl("collector", "--config", config, input=[planned(), shard()], env={"AWS_SECRET_ACCESS_KEY": "canary-9911"})
+    assert r.code == 0 and time.monotonic() - began < 20, r
+    last = sorted(by_id(r).items())[-1][1]
+    assert last["external"] == [{"tool": "coverage", "metrics": [{"name": "token", "value": 11, "unit": "1"},
+                                                                   {"name": "shards", "value": 1, "unit": "1"}]}]
+    assert last["verdict"] == "worse"
+    env = (tmp_path / "env").read_text()
+    assert "canary" not in env and "-rw-------" in env
+    assert not os.path.exists((tmp_path / "path").read_text().strip())
+    assert "canary" not in r.errors + r.text
+    assert "lines that are no measurement" in r.errors and "broken" in r.errors and "slow" in r.errors
+
+
+SOURCE_OF_THE_SCHEMAS = r"""
+key=$(jq -r '.subject | sub("/"; ":")')
+curl -fsS -K <(printf 'user = "%s:"\n' "$SONAR_TOKEN") "$SONAR/api/measures/component?component=$key&metricKeys=coverage,code_smells" |
+  jq -c '.component.measures[] | {name: .metric, value: (.value|tonumber), unit: "1"}'
+"""
+
+
+def test_the_three_line_source_as_it_stands(nginx, tmp_path):
+    answer = '{"component":{"measures":[{"metric":"coverage","value":"81.5"},{"metric":"code_smells","value":"3"}]}}'
+    server = nginx(locations=f"""location /api/measures/component {{
+        if ($http_authorization != "Basic c2VjcmV0Og==") {{ return 401; }}
+        if ($arg_component != "prod:hello") {{ return 404; }}
+        default_type application/json; return 200 '{answer}'; }}""")
+    path = source(tmp_path, "sonar.sh", f"SONAR={server.url} SONAR_TOKEN=$(<\"$TOKEN\")" + SOURCE_OF_THE_SCHEMAS)
+    config = configure(tmp_path, [f"sonar: {{exec: {path}, secrets: {{TOKEN: secret}}}}"])
+    r = pl("collector", "--config", config, input=[planned(), shard()])
+    last = sorted(by_id(r).items())[-1][1]
+    assert last["external"] == [{"tool": "sonar", "metrics": [{"name": "coverage", "value": 81.5, "unit": "1"},
+                                                                {"name": "code_smells", "value": 3, "unit": "1"}]}], r
+
+
+def stamp(at):
+    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def called(cloud, n=5):
+    """A function on the emulator that was called, and its plan and result as of now."""
+    fn = cloud.create("hello", sleep_ms=50)
+    for _ in range(n):
+        fn.client.invoke(FunctionName="hello")
+    result = shard()
+    result["data"].update(started_at=stamp(datetime.now(timezone.utc) - timedelta(seconds=30)), duration_ms=60000)
+    return fn, planned(), result
+
+
+def test_figures_of_the_cloud_come_as_an_amendment(cloud, tmp_path):
+    _, plan, result = called(cloud)
+    config = configure(tmp_path, [], account=f", endpoint: '{cloud.server.url}'")
+    env = {k: v for k, v in cloud.env().items() if k != "AWS_ENDPOINT_URL"}
+    p = start("collector", "--config", config, "--wait-cloud", "20s", "--cloud-every", "1s", env=env)
+    began = time.monotonic()
+    p.stdin.write(lines([plan, result]))
+    p.stdin.close()
+    p.stdin = None
+    p.stdout.readline()
+    first = json.loads(p.stdout.readline())
+    waited_s = time.monotonic() - began
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 0, err
+    second = json.loads(out)
+    assert waited_s < 5 and (first["id"], second["id"]) == (RUN + ".f0", RUN + ".f1")
+    assert "cloud" not in first["data"] and first["data"]["bookkeeping"] == "unchecked"
+    cloud_says = second["data"]["cloud"]
+    assert cloud_says["source"] == "cloudwatch" and cloud_says["invocations"] == 5, cloud_says
+    assert cloud_says["errors"] == 0 and cloud_says["duration_p50_ms"] > 0
+    assert second["data"]["bookkeeping"] == "unchecked", "the emulator does not count by version"
+    assert {k: v for k, v in second["data"].items() if k not in ("cloud", "rev")} == \
+           {k: v for k, v in first["data"].items() if k != "rev"}
+
+
+def test_a_cloud_that_is_away_costs_nothing_but_the_figures(tmp_path):
+    config = configure(tmp_path, [], account=", endpoint: 'http://127.0.0.1:9'")
+    r = pl("collector", "--config", config, "--wait-cloud", "3s", "--cloud-every", "1s", input=[planned(), shard()],
+           env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+    assert r.code == 0 and list(by_id(r)) == [RUN + ".f0"], r
+
+
+@pytest.mark.parametrize("revision, outcome", [("as planned", "valid"), ("another", "invalid")])
+def test_a_mutable_target_that_changed_meanwhile_is_invalid(cloud, tmp_path, revision, outcome):
+    fn, plan, result = called(cloud, 0)
+    now = fn.client.get_function_configuration(FunctionName="hello")
+    plan["data"]["target"].update(qualifier="$LATEST", is_immutable=False, code_sha256=now["CodeSha256"])
+    plan["data"]["change"]["revision"] = now["RevisionId"] if revision == "as planned" else "80497f44"
+    config = configure(tmp_path, [], account=f", endpoint: '{cloud.server.url}'")
+    r = pl("collector", "--config", config, input=[plan, result], env=cloud.env())
+    data = by_id(r)[RUN + ".f0"]
+    assert data["outcome"] == outcome, r
+    assert data["verdict"] == ("worse" if outcome == "valid" else "cannot-tell")
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_while_nothing_completes():
+    """Shards of runs whose plan never comes must not fill the memory."""
+    p = start("collector")
+    with open(f"/proc/{p.pid}/status", encoding="utf-8") as f:
+        assert f.readable()
+    for i in range(600):
+        event = shard(run=f"r{i:020d}", rounds=1)
+        event["data"]["padding"] = "x" * 200000
+        p.stdin.write(lines(event))
+    p.stdin.flush()
+    with open(f"/proc/{p.pid}/status", encoding="utf-8") as f:
+        peak_kib = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+    p.stdin.close()
+    p.stdin = None
+    p.communicate(timeout=60)
+    limit = 64 * 1024 if "asan" not in os.environ.get("MODE", "") else 1 << 30
+    assert p.returncode == 0 and peak_kib < limit, peak_kib
