@@ -197,6 +197,47 @@ static void calls_submitted_by_done(void **state)
 	fake_stop(&f);
 }
 
+/* Reset between two turns of the loop: the kernel takes no byte, so another connection does. */
+static void a_reset_just_before_the_call(void **state)
+{
+	struct fake f;
+	struct bench b;
+
+	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
+	set_up(&b, *state, f.port);
+	for (uint32_t i = 0; i < 20; i++) {
+		submit(&b, mono_now());
+		run_until(&b, i + 1);
+		f.script.then = FAKE_RESETS;
+		for (size_t k = 0; k < FAKE_CONNS; k++)
+			if (f.conns[k].watch.fd >= 0)
+				fake_end(&f.conns[k]);
+		f.script.then = FAKE_KEEPS;
+	}
+	assert_int_equal(b.by_end[ENGINE_ANSWERED], 20);
+	assert_int_equal(f.requests, 20);
+	tear_down(&b);
+	fake_stop(&f);
+}
+
+/* Each that waited is sent as soon as the one before it has failed. */
+static void a_queue_behind_failures(void **state)
+{
+	struct fake f;
+	struct bench b;
+
+	fake_start(&f, *state, &(struct fake_script){.answer = NULL, .then = FAKE_RESETS});
+	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 2000, 1000, 9},
+		  false);
+	for (int i = 0; i < 20; i++)
+		submit(&b, mono_now());
+	run_until(&b, 20);
+	assert_int_equal(b.by_end[ENGINE_CONNECT], 20);
+	assert_int_equal(f.requests, 20);
+	tear_down(&b);
+	fake_stop(&f);
+}
+
 /* It says nothing of closing, and the next call is submitted by the answer's own done(). */
 static void a_close_right_behind_the_answer_costs_no_call(void **state)
 {
@@ -311,6 +352,8 @@ int main(void)
 		cmocka_unit_test(a_stall),
 		cmocka_unit_test(a_queue_drains_in_order),
 		cmocka_unit_test(calls_submitted_by_done),
+		cmocka_unit_test(a_reset_just_before_the_call),
+		cmocka_unit_test(a_queue_behind_failures),
 		cmocka_unit_test(a_close_right_behind_the_answer_costs_no_call),
 		cmocka_unit_test(a_call_that_waited_for_another_s_timeout),
 		cmocka_unit_test(calls_go_out_in_the_order_they_are_due),
