@@ -36,18 +36,6 @@ static bool is_lost(const struct gathered *g, enum outcome o)
 	return false;
 }
 
-/* After a failure the provider may start a new environment: those are explained. */
-static bool is_churning(const struct json *plan, const struct gathered *g, enum variant v)
-{
-	double planned = json_get_real(plan, "environments", 0), failed = 0;
-
-	if (planned <= 0 || g->every > 1)
-		return false;
-	for (int o = 0; o < OUTCOME_COUNT; o++)
-		failed += o == OUT_OK ? 0 : (double)g->outcomes[v][o];
-	return (double)g->environment_count[v] > 2 * planned + failed;
-}
-
 static size_t samples_of(const struct gathered *g, enum variant v)
 {
 	size_t count = 0;
@@ -66,8 +54,6 @@ void doubts_find(const struct json *plan, struct gathered *g)
 		gathered_doubt(g, "throttled");
 	if (is_lost(g, OUT_NOT_SENT))
 		gathered_doubt(g, "not-sent");
-	if (is_churning(plan, g, VARIANT_OLD) || is_churning(plan, g, VARIANT_NEW))
-		gathered_doubt(g, "environments-churn");
 	if (g->is_foreign)
 		gathered_doubt(g, "no-self-check");
 }

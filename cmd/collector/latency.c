@@ -94,7 +94,7 @@ static double *round_medians(struct side *side, size_t round_count, enum scale s
 /*
  * The centre of a round is the middle between the two variants' medians, not the median of all
  * its calls: with versions far apart that one jumps from the one group to the other with every
- * call that is missing. docs/decisions/0201-centre-of-a-round.md.
+ * call that is missing. docs/decisions/0011-centre-of-a-round.md.
  */
 static void centre_on(struct sides *sides, enum scale scale, size_t round_count)
 {

@@ -183,21 +183,42 @@ static size_t list_rounds(const struct build *b, struct round *rounds)
 	return count;
 }
 
-/* Measured rounds only; a shard begins a block. */
-static size_t number_blocks(struct round *rounds, size_t count)
+/*
+ * The measured rounds of one shard. A remainder of fewer rounds than the block before it belongs
+ * to that one, so that no block is shorter than it should be.
+ */
+static size_t number_shard(struct round *rounds, size_t count, size_t blocks)
 {
-	size_t blocks = 0;
-	const struct round *first = NULL;
+	size_t begin = 0, before = 0, blocks_before = blocks;
 
 	for (size_t i = 0; i < count; i++) {
-		if (rounds[i].due_us < 0)
-			continue;
-		if (!first || first->key >> 32 != rounds[i].key >> 32 ||
-		    rounds[i].due_us - first->due_us >= BLOCK_US) {
-			first = &rounds[i];
+		if (i == 0 || rounds[i].due_us - rounds[begin].due_us >= BLOCK_US) {
+			before = i - begin;
+			begin = i;
 			blocks++;
 		}
 		rounds[i].block = (uint32_t)(blocks - 1);
+	}
+	if (blocks - blocks_before > 1 && count - begin < before) {
+		blocks--;
+		for (size_t i = begin; i < count; i++)
+			rounds[i].block = (uint32_t)(blocks - 1);
+	}
+	return blocks;
+}
+
+static size_t number_blocks(struct round *rounds, size_t count)
+{
+	size_t blocks = 0;
+
+	for (size_t i = 0, end; i < count; i = end) {
+		end = i + 1;
+		if (rounds[i].due_us < 0)
+			continue;
+		while (end < count && rounds[end].due_us >= 0 &&
+		       rounds[end].key >> 32 == rounds[i].key >> 32)
+			end++;
+		blocks = number_shard(&rounds[i], end - i, blocks);
 	}
 	return blocks;
 }

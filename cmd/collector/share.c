@@ -2,7 +2,7 @@
  * share.c - shares of calls (errors, throttles), compared in points.
  *
  * A failing call names no environment, so the clusters are blocks of time
- * (docs/decisions/0200-rates.md).
+ * (docs/decisions/0010-shares-of-calls.md).
  */
 #include <math.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * which keeps its coverage near 0 and 1 where a bootstrap of few events collapses. Events come in
  * clusters (a bad minute), so the counts are first divided by the design effect that the blocks
  * show, and Student's factor for the number of blocks stands in the place of the normal one.
- * Why: docs/decisions/0200-rates.md.
+ * Why: docs/decisions/0010-shares-of-calls.md.
  *
  *	struct rate_block old[12], new[12];		// due and bad per block
  *	struct rate_diff d;
