@@ -35,6 +35,7 @@ class Change:
     check: Callable
     before: Optional[dict] = None   # settings at first sight; None = not there yet
     after: Optional[dict] = None    # settings of the new code; None = no new code
+    account: str = "demo"           # of plimsoll.yaml; demo.py says what each is
     done: Callable = lambda story: story.verdict() is not None
 
 
@@ -112,7 +113,7 @@ CHANGES = [
            before=STEADY, after=dict(STEADY, fail_every=3)),
     Change("throttled", "cannot-tell", "reserved concurrency set to 1 once the run is planned",
            verdict_is("cannot-tell", throttles_counted),
-           before=STEADY, after=dict(STEADY, extra={"other.txt": b"other bytes\n"})),
+           before=STEADY, after=dict(STEADY, extra={"other.txt": b"other bytes\n"}), account="live"),
     Change("tagged", "nothing", "a tag and a description edited", nothing_happened, before=STEADY,
            done=lambda story: True),
     Change("removed", "group gone", "tested once, then deleted", group_gone, after=STEADY,

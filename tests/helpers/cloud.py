@@ -112,6 +112,12 @@ class Cloud:
         self.key, self.secret, self.token = key or self.account, secret, token
         self.has_function_role = not server.auth
 
+    def in_region(self, region):
+        """The same account and keys in another region."""
+        other = Cloud(self.server, self.account, region, self.secret, self.token, self.key)
+        other.has_function_role = self.has_function_role
+        return other
+
     def client(self, service):
         return boto3.client(service, endpoint_url=self.server.url, region_name=self.region,
                             aws_access_key_id=self.key, aws_secret_access_key=self.secret,

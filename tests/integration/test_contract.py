@@ -367,7 +367,7 @@ def test_memory_is_bounded_while_the_reader_stands_still(name, kind, run_stage):
         reader.stdin.close()
         s.ready()
         make = (lambda n: other(n, 30000)) if kind == "other" else own(kind)
-        written = flood(s, make)
+        written = flood(s, make, GIB if kind == "other" else GIB // 8)  # small events that are eaten take their time
         assert s.p.poll() is None, s.errors()[-2000:]
         assert s.peak_kib() <= LIMIT_KIB, f"{s.peak_kib()} KiB after {written} bytes"
         if kind == "other" and TABLE[name].eats != ("*",):
