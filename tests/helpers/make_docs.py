@@ -21,6 +21,7 @@ def run(*command):
 def rows(build, program, *command):
     for line in run(os.path.join(build, program), *command, "--print-options").splitlines():
         name, short, _, metavar, default, text = (cell if cell != "-" else "" for cell in line.split("\t"))
+        metavar = metavar.replace("|", "\\|")
         flag = f"`--{name}{' ' + metavar if metavar else ''}`" + (f", `-{short}`" if short else "")
         yield flag, default, text
 
