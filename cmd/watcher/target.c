@@ -106,6 +106,15 @@ static bool is_newest_equal(const struct lambda_list *versions, const struct lam
 	return equal && equal == &versions->items[0];
 }
 
+/* alias: $LATEST puts the unpublished function itself under test; versions are still kept. */
+static bool wants_latest_itself(const struct account *a, const char *name)
+{
+	bool is_tested;
+	const struct config_function *rule = account_rule(a, name, &is_tested);
+
+	return rule && rule->alias && !strcmp(rule->alias, "$LATEST");
+}
+
 int target_find(struct account *a, const char *name, const struct lambda_function *f,
 		struct target *out, struct aws_error *err)
 {
@@ -118,7 +127,7 @@ int target_find(struct account *a, const char *name, const struct lambda_functio
 		rc = publish(a, name, f, &t, err);
 	if (rc == 0)
 		equal = versions_equal_to(&t.versions, f);
-	if (equal)
+	if (equal && !wants_latest_itself(a, name))
 		rc = read_own(a, name, equal->version, &t, err);
 	if (rc)
 		target_release(&t);

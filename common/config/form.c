@@ -17,6 +17,11 @@ bool form_is_name(const char *s)
 	return len >= 1 && len <= 64 && !s[len] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
 }
 
+bool form_is_qualifier(const char *s)
+{
+	return form_is_name(s) || strcmp(s, "$LATEST") == 0;
+}
+
 bool form_is_region(const char *s)
 {
 	return islower((unsigned char)*s) && strchr(s, '-') &&

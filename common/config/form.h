@@ -8,6 +8,8 @@
 
 /* [A-Za-z0-9._-]{1,64}, neither . nor .. */
 bool form_is_name(const char *s);
+/* A name, or $LATEST. */
+bool form_is_qualifier(const char *s);
 bool form_is_region(const char *s);
 /* arn:PARTITION:iam::ACCOUNT:role/NAME */
 bool form_is_role(const char *s);

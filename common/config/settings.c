@@ -89,8 +89,9 @@ static const struct setting function_rows[] = {
 	 .doc = "where the answer says whether the call was a cold start"},
 	{"tests", T_NAMES, F(tests), AT(config_function, test_count),
 	 .doc = "the tests to run; [] is noticed and never called; without it the test compare"},
-	{"alias", T_NAME, F(alias), .only = "aws",
-	 .doc = "what is under test, instead of $LATEST and its published versions"},
+	{"alias", T_QUALIFIER, F(alias), .only = "aws",
+	 .doc = "what is under test, instead of the newest published version; $LATEST: the "
+		"unpublished function itself"},
 	{"url", T_URL, F(url), .only = "http", .is_required = true, .doc = "where it is called"},
 	{"watch", T_NAME, F(watch), .doc = "the name of the webhook that tells of its changes"},
 	{"sonarqube", T_TEXT, F(sonarqube), .doc = "its project key in SonarQube"},

@@ -24,6 +24,8 @@
 	  "{\"type\":\"string\"}")                                                                 \
 	X(T_NAME, read_name, OWNS_TEXT, "a name of letters, digits and . _ -, at most 64",         \
 	  "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]{1,64}$\"}")                          \
+	X(T_QUALIFIER, read_qualifier, OWNS_TEXT, "the name of an alias, a version, or $LATEST",   \
+	  "{\"type\":\"string\"}")                                                                 \
 	X(T_WORD, read_word, OWNS_TEXT, "one of", NULL)                                            \
 	X(T_CHOICE, read_choice, OWNS_NOTHING, "one of", NULL)                                     \
 	X(T_BOOL, read_bool, OWNS_NOTHING, "true or false", "{\"type\":\"boolean\"}")              \

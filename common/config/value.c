@@ -195,6 +195,7 @@ static void read_verbatim(struct reader *r, const struct setting *s, const struc
 	}
 
 TEXT_READER(read_name, form_is_name)
+TEXT_READER(read_qualifier, form_is_qualifier)
 TEXT_READER(read_region, form_is_region)
 TEXT_READER(read_role, form_is_role)
 TEXT_READER(read_repo, form_is_repo)

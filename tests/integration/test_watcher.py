@@ -251,6 +251,18 @@ def test_an_alias_that_moves(watch, cloud):
     assert watch.changes() == []
 
 
+def test_latest_itself_is_under_test_where_the_rule_says_so(watch, cloud):
+    watch.configure(functions="prod/*: {payload: '{}', tests: [compare], alias: $LATEST}")
+    fn = cloud.create("f", label="1")
+    watch.once()
+    assert fn.versions() == ["1"]		# the baseline is kept all the same
+    fn.update(label="2")
+    event, = watch.once().events
+    assert event["data"]["target"]["qualifier"] == "$LATEST" and not event["data"]["target"]["is_immutable"]
+    assert event["data"]["candidates"][-1]["qualifier"] == "1"
+    assert watch.changes() == []
+
+
 def test_named_functions_are_told_as_they_are(watch, cloud):
     cloud.create("f"), cloud.create("other")
     watch.once()

@@ -93,6 +93,10 @@ static const struct bad_case bad_cases[] = {
 	{"too deep",
 	 A "functions: [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]\n",
 	 {"f.yaml:2:27: nested deeper than 16 levels, expected at most that"}},
+	{"alias that is no name",
+	 A "functions: {p/f: {alias: $NEWEST}}\n",
+	 {"f.yaml:2:26: alias is \"$NEWEST\", expected the name of an alias, a version, or "
+	  "$LATEST"}},
 	/* keys */
 	{"misspelt top key",
 	 A "functons: {}\n",
