@@ -68,6 +68,19 @@ void doubts_list(const struct gathered *g, char out[JUDGE_REASON_SIZE])
 	buf_release(&text);
 }
 
+bool doubts_beyond_a_cut(const struct gathered *g)
+{
+	/* The calls that were still due when it was cut count as not sent. */
+	static const char *const explained[] = {"not-sent", "rate-not-reached"};
+	size_t beyond = json_len(g->doubts);
+
+	for (size_t i = 0; i < json_len(g->doubts); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(explained); k++)
+			beyond -= strcmp(json_str(json_elem(g->doubts, i)), explained[k]) == 0;
+	}
+	return beyond > 0;
+}
+
 bool doubts_allow_comparison(const struct gathered *g)
 {
 	return g->is_foreign && json_len(g->doubts) == 1 &&

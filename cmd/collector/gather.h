@@ -67,7 +67,7 @@ struct gathered {
 	bool is_warm;	 /* latency comes from calls known to be warm; else from all */
 	struct hdr *hist[VARIANT_COUNT][FIGURE_COUNT]; /* NULL = no values */
 	enum run_end end;
-	char end_reason[96];
+	char end_reason[160];
 	struct json *throttle_reasons, *error_reasons; /* name -> count; owned */
 	struct json *quality;			       /* of the worst shard; owned; may be NULL */
 	struct json *doubts;	    /* suspect because of...; owned array of names */

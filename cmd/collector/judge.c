@@ -210,8 +210,8 @@ static bool abort_is_an_answer(const struct gathered *g, const struct judgement 
 {
 	const struct judged_metric *worse = first_gate(j, VERDICT_WORSE);
 
-	return g->end == END_INCOMPLETE && strstr(g->end_reason, "error") && worse &&
-	       worse->spec.stat == STAT_SHARE;
+	return g->end == END_INCOMPLETE && strstr(g->end_reason, "calls failed") && worse &&
+	       worse->spec.stat == STAT_SHARE && !doubts_beyond_a_cut(g);
 }
 
 static void set_outcome(const struct gathered *g, const struct judge_facts *facts,
@@ -220,16 +220,16 @@ static void set_outcome(const struct gathered *g, const struct judge_facts *fact
 	static const enum run_outcome of_end[] = {RUN_VALID, RUN_INCOMPLETE, RUN_FAILED,
 						  RUN_CANCELLED};
 
-	j->outcome = of_end[g->end];
+	bool is_answer = abort_is_an_answer(g, j);
+
+	j->outcome = is_answer ? RUN_VALID : of_end[g->end];
 	snprintf(j->reason, sizeof(j->reason), "%s", g->end_reason);
-	if (abort_is_an_answer(g, j))
-		j->outcome = RUN_VALID;
 	if (facts->missing_shards > 0 && g->end != END_CANCELLED && g->end != END_FAILED) {
 		j->outcome = RUN_INCOMPLETE;
 		snprintf(j->reason, sizeof(j->reason), "%zu shards never finished: %s",
 			 facts->missing_shards, facts->missing_why);
 	}
-	if (j->outcome == RUN_VALID && json_len(g->doubts) > 0) {
+	if (j->outcome == RUN_VALID && !is_answer && json_len(g->doubts) > 0) {
 		j->outcome = RUN_SUSPECT;
 		doubts_list(g, j->reason);
 	}

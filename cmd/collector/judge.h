@@ -105,6 +105,8 @@ enum verdict judge_bounds(const struct bounds *b, double limit, bool is_higher_b
 void doubts_find(const struct json *plan, struct gathered *g);
 /* "throttled, late"; "" when there is no doubt. */
 void doubts_list(const struct gathered *g, char out[JUDGE_REASON_SIZE]);
+/* Whether there is a doubt that a run cut short does not explain by itself. */
+bool doubts_beyond_a_cut(const struct gathered *g);
 /* A foreign loader's run that is compared all the same. */
 bool doubts_allow_comparison(const struct gathered *g);
 

@@ -47,12 +47,12 @@ static inline enum outcome sim_outcome(const struct sim *s, enum variant v, uint
 {
 	uint32_t fails = v == VARIANT_NEW ? s->new_fails_each : s->old_fails_each;
 
-	if (fails && n % fails == fails - 1)
-		return OUT_FUNCTION_ERROR;
 	if (v == VARIANT_NEW && s->new_throttled_each && n % s->new_throttled_each == 0)
 		return OUT_THROTTLED;
 	if (v == VARIANT_NEW && s->new_not_sent_each && n % s->new_not_sent_each == 0)
 		return OUT_NOT_SENT;
+	if (fails && n % fails == fails - 1)
+		return OUT_FUNCTION_ERROR;
 	return OUT_OK;
 }
 

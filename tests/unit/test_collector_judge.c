@@ -50,8 +50,14 @@ static struct json *default_plan(uint32_t environments)
 
 static void aborted_on_errors(struct json *shard)
 {
+	struct json *doubts = json_arr();
+
 	json_put_str(shard, "outcome", "aborted");
-	json_put_str(shard, "reason", "error-ratio");
+	json_put_str(
+		shard, "reason",
+		"60 of the last 100 calls failed (limit 50 %); last: function_error Unhandled");
+	json_push(doubts, json_new_str("rate-not-reached"));
+	json_put(json_get(shard, "quality"), "suspect", doubts);
 }
 
 static void fenced(struct json *shard)
@@ -215,7 +221,7 @@ static const struct verdict_case {
 	 VERDICT_SAME,
 	 NULL},
 	{"aborted since half of the calls failed",
-	 {.seed = 14, .new_fails_each = 1, DEMO},
+	 {.seed = 14, .new_fails_each = 1, .new_not_sent_each = 9, DEMO},
 	 4,
 	 aborted_on_errors,
 	 RUN_VALID,
