@@ -36,6 +36,12 @@ static bool is_lost(const struct gathered *g, enum outcome o)
 	return false;
 }
 
+/* Nothing answered: whatever is left was measured before or beside a broken target. */
+static bool is_unreached(const struct gathered *g)
+{
+	return is_lost(g, OUT_CONNECT) || is_lost(g, OUT_TLS) || is_lost(g, OUT_DNS);
+}
+
 static size_t samples_of(const struct gathered *g, enum variant v)
 {
 	size_t count = 0;
@@ -52,6 +58,9 @@ void doubts_find(const struct json *plan, struct gathered *g)
 {
 	if (is_lost(g, OUT_THROTTLED) && !is_gate(plan, "throttle_ratio"))
 		gathered_doubt(g, "throttled");
+	/* Where errors are a gate, that gate judges it. */
+	if (is_unreached(g) && !is_gate(plan, "error_ratio"))
+		gathered_doubt(g, "not-reached");
 	if (is_lost(g, OUT_NOT_SENT))
 		gathered_doubt(g, "not-sent");
 	if (g->is_foreign)

@@ -153,7 +153,8 @@ static bool is_bad(enum outcome outcome, const struct answer *a)
 	return outcome != OUT_OK && outcome != OUT_NOT_SENT && outcome != OUT_ABORTED;
 }
 
-static void look_at_errors(struct job *j, enum outcome outcome, const struct answer *a)
+static void look_at_errors(struct job *j, enum outcome outcome, const struct answer *a,
+			   const char *why)
 {
 	if (outcome == OUT_NOT_SENT || outcome == OUT_ABORTED)
 		return;
@@ -161,7 +162,7 @@ static void look_at_errors(struct job *j, enum outcome outcome, const struct ans
 		job_stop(j, JOB_ABORTED,
 			 "%u of the last %u calls failed (limit %g %%); last: %s %s", j->errors.bad,
 			 j->errors.count, j->shard->abort_error_ratio * 100, outcome_name(outcome),
-			 a ? a->reason : "");
+			 a ? a->reason : why);
 }
 
 static void user_is_free(struct job *j, struct mono since)
@@ -190,7 +191,7 @@ static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
 		look_at_clock(j, e);
 	}
 	count_call(j, &c->place, e, a, outcome, e->why);
-	look_at_errors(j, outcome, a);
+	look_at_errors(j, outcome, a, e->why ? e->why : "");
 	lanes_put(c->request);
 	c->next_free = j->free_calls;
 	j->free_calls = c;

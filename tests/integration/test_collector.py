@@ -15,7 +15,7 @@ from hdrh.histogram import HdrHistogram
 
 from helpers.programs import example, lines, pl, start
 
-WARM = 1
+WARM, CONNECT = 1, 5
 CONFIG = """\
 accounts:
   prod: {{provider: aws, region: us-east-1{account}}}
@@ -33,13 +33,18 @@ def histogram(values):
     return h.encode().decode()
 
 
-def shard(index=0, of=1, run="raaaaaaaaaaaaaaaaaaaa", add_us=80000, seed=1, rounds=38, spread=4):
-    """shard.finished of a made-up run: four environments a side, old 60 ms, new slower by add_us."""
+def shard(index=0, of=1, run="raaaaaaaaaaaaaaaaaaaa", add_us=80000, seed=1, rounds=38, spread=4, gone_after=None):
+    """shard.finished of a made-up run: four environments a side, old 60 ms, new slower by add_us; from round
+    `gone_after` on nothing answers."""
     rng = random.Random(seed * 1000 + index)
-    calls, values = [], {"old": [], "new": []}
+    calls, values, lost = [], {"old": [], "new": []}, 0
     for r in range(rounds):
         for v, name in enumerate(("old", "new")):
             for e in range(spread):
+                if gone_after is not None and r >= gone_after:
+                    calls.append(struct.pack("<iIBBHIIIIIB", r * 800000, r, v | CONNECT << 1, 0, 0, 500, 400, 0, 0, 0, 0))
+                    lost += v
+                    continue
                 us = int(60000 * rng.lognormvariate(0, 0.03)) + v * add_us
                 values[name].append(us)
                 calls.append(struct.pack("<iIBBHIIIIIB", r * 800000, r, v, WARM, 1 + v * spread + e, us, us - 300, 0, 0, 40960, 0))
@@ -49,7 +54,7 @@ def shard(index=0, of=1, run="raaaaaaaaaaaaaaaaaaaa", add_us=80000, seed=1, roun
     event["data"].update(
         run=run, shard={"index": index, "of": of}, due=len(calls), warmup=[], blocks=[], throttle_reasons={}, error_reasons={},
         calls=base64.b64encode(packed).decode(), instances=[f"{index}{n}" for n in range(2 * spread)],
-        series=[{"variant": n, "temperature": "warm", "outcomes": {"ok": len(v)}, "response": histogram(v), "service": histogram(v)}
+        series=[{"variant": n, "temperature": "warm", "outcomes": {"ok": len(v), "connect": lost}, "response": histogram(v), "service": histogram(v)}
                 for n, v in values.items()])
     return event
 
@@ -121,6 +126,22 @@ def test_a_run_that_misses_a_shard_is_incomplete():
     data = by_id(r)[RUN + ".f0"]
     assert (data["outcome"], data["verdict"]) == ("incomplete", "cannot-tell"), r
     assert "the input ended" in data["reason"]
+
+
+@pytest.mark.parametrize("gates, outcome, reason", [
+    (["response_p50", "error_ratio"], "valid", "error_ratio: interval-too-wide"),
+    (["response_p50"], "suspect", "suspect: not-reached"),
+])
+def test_a_target_that_went_away_is_never_green(gates, outcome, reason):
+    """Both versions fail alike, and the good calls before it show no difference."""
+    plan = planned()
+    for m in plan["data"]["metrics"]:
+        m["is_gate"] = m["name"] in gates
+    r = pl("collector", input=[plan, shard(add_us=0, gone_after=30)])
+    data = by_id(r)[RUN + ".f0"]
+    assert next(m for m in data["metrics"] if m["name"] == "response_p50")["verdict"] == "no-difference"
+    assert (data["outcome"], data["verdict"], data["verdict_reason"]) == (outcome, "cannot-tell", reason)
+    assert pl("sink", "--to", "terminal", input=r.events).code == 2
 
 
 def test_results_without_a_plan_are_told_of():
@@ -239,6 +260,35 @@ def test_figures_of_the_cloud_come_as_an_amendment(cloud, tmp_path):
     assert second["data"]["bookkeeping"] == "unchecked", "the emulator does not count by version"
     assert {k: v for k, v in second["data"].items() if k not in ("cloud", "rev")} == \
            {k: v for k, v in first["data"].items() if k != "rev"}
+
+
+def publish(cloud, version, **figures):
+    """Figures of one version, as AWS has them; the emulator has none of its own with this dimension."""
+    cloud.client("cloudwatch").put_metric_data(Namespace="AWS/Lambda", MetricData=[
+        {"MetricName": name, "Value": value, "Timestamp": datetime.now(timezone.utc), "Unit": "Count",
+         "Dimensions": [{"Name": "FunctionName", "Value": "hello"}, {"Name": "Resource", "Value": "hello:" + version}]}
+        for name, value in figures.items()])
+
+
+@pytest.mark.parametrize("old, new, bookkeeping", [
+    ({"Invocations": 152}, {"Invocations": 152}, "closed"),
+    ({"Invocations": 152}, {"Invocations": 100, "Throttles": 52}, "closed"),
+    ({"Invocations": 152}, {"Invocations": 153}, "open"),
+    ({"Invocations": 151}, {"Invocations": 152}, "open"),
+    ({"Invocations": 152}, {}, "unchecked"),
+])
+def test_bookkeeping_by_the_clouds_count_of_each_version(cloud, tmp_path, old, new, bookkeeping):
+    _, plan, result = called(cloud, 1)
+    publish(cloud, "1", **old)
+    if new:
+        publish(cloud, "2", **new)
+    config = configure(tmp_path, [], account=f", endpoint: '{cloud.server.url}'")
+    env = {k: v for k, v in cloud.env().items() if k != "AWS_ENDPOINT_URL"}
+    r = pl("collector", "--config", config, "--wait-cloud", "20s", "--cloud-every", "300ms", input=[plan, result], env=env)
+    first, last = (by_id(r)[f"{RUN}.f{rev}"] for rev in (0, 1))
+    assert (first["bookkeeping"], last["bookkeeping"]) == ("unchecked", bookkeeping), last["cloud"]
+    assert first["verdict"] == last["verdict"] == "worse"
+    assert pl("sink", "--to", "terminal", input=r.events).code == 1
 
 
 def test_a_cloud_that_is_away_costs_nothing_but_the_figures(tmp_path):
