@@ -16,6 +16,11 @@ void ledger_duration_key(const char *subject, char out[LEDGER_KEY_SIZE])
 	snprintf(out, LEDGER_KEY_SIZE, "durations/%s", subject);
 }
 
+void ledger_accepted_key(const char *subject, char out[LEDGER_KEY_SIZE])
+{
+	snprintf(out, LEDGER_KEY_SIZE, "accepted/%s", subject);
+}
+
 static void day_of(struct wall at, char out[DAY_SIZE])
 {
 	char text[WALL_RFC3339_SIZE];

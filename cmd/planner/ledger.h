@@ -5,6 +5,8 @@
  *	planner/spent			{"day": "2026-11-22", "micro_usd": 12345}
  *	planner/functions/ACCOUNT/NAME	{"tests": {"compare": {"at": "2026-...Z", "run": "r..."}}}
  *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
+ *	accepted/ACCOUNT/NAME		{"version": "2", "code_sha256": "...", "run": "r..."}
+ *					written by plimsoll accept: the baseline until the next one
  *
  * Days are UTC days of the events, so that a recorded input spends the same again. What a run
  * really cost is not seen in a pipe: the estimate stays booked.
@@ -19,6 +21,7 @@
 
 /* "planner/functions/prod/hello" */
 void ledger_function_key(const char *subject, char out[LEDGER_KEY_SIZE]);
+void ledger_accepted_key(const char *subject, char out[LEDGER_KEY_SIZE]);
 void ledger_duration_key(const char *subject, char out[LEDGER_KEY_SIZE]);
 
 /* Micro-dollars booked on that time's day; 0 for another day. doc may be NULL. */

@@ -186,15 +186,18 @@ static bool book(struct planner *p, const struct event *ev, const struct plan *p
 
 static int take_changed(struct planner *p, const struct event *ev)
 {
-	char key[LEDGER_KEY_SIZE], duration_key[LEDGER_KEY_SIZE];
+	char key[LEDGER_KEY_SIZE], duration_key[LEDGER_KEY_SIZE], accepted_key[LEDGER_KEY_SIZE];
 	struct plan_list list = {0};
-	struct json *past, *duration, *spent = stage_state_get(p->stage, LEDGER_SPENT_KEY);
+	struct json *past, *duration, *accepted,
+		*spent = stage_state_get(p->stage, LEDGER_SPENT_KEY);
 	char *endpoint = endpoint_of(p, ev);
 	bool is_booked = false;
 	int rc = 0;
 
 	ledger_function_key(ev->subject, key);
 	ledger_duration_key(ev->subject, duration_key);
+	ledger_accepted_key(ev->subject, accepted_key);
+	accepted = stage_state_get(p->stage, accepted_key);
 	past = stage_state_get(p->stage, key);
 	duration = stage_state_get(p->stage, duration_key);
 	if (spent) { /* other processes book too; without --state ours is all there is */
@@ -206,6 +209,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 				       .options = &p->options,
 				       .endpoint = endpoint,
 				       .past = past,
+				       .accepted = accepted,
 				       .call_ms = json_get_real(duration, "call_ms", 0),
 				       .spent_micro_usd = ledger_spent(p->spent, ev->time)},
 		  &list);
@@ -221,6 +225,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 	plan_list_release(&list);
 	json_free(past);
 	json_free(duration);
+	json_free(accepted);
 	free(endpoint);
 	return rc;
 }
@@ -236,6 +241,8 @@ static int planner_take(struct stage *st, const struct event *ev, void *ctx)
 	ledger_function_key(ev->subject, key);
 	stage_state_put(st, key, NULL);
 	ledger_duration_key(ev->subject, key);
+	stage_state_put(st, key, NULL);
+	ledger_accepted_key(ev->subject, key); /* numbers begin again with another function */
 	stage_state_put(st, key, NULL);
 	return 0;
 }

@@ -37,6 +37,34 @@ static struct version named(const struct draft *d, const char *qualifier)
 	return v;
 }
 
+#define CANDIDATES_MAX 10 /* an event names no more; others may be there */
+
+/* A number that no version has: better told now than as failed calls. Aliases are not known here.
+ */
+static bool is_missing(const struct draft *d, const char *qualifier)
+{
+	size_t count = json_len(json_get(d->in->event->data, "candidates"));
+
+	return qualifier && *qualifier && count > 0 && count < CANDIDATES_MAX &&
+	       qualifier[strspn(qualifier, "0123456789")] == '\0' && !candidate(d, qualifier);
+}
+
+static void refuse_missing(struct draft *d, const char *qualifier)
+{
+	const struct json *list = json_get(d->in->event->data, "candidates");
+	struct buf known = BUF_INIT(1024);
+	const char *q;
+
+	if (!is_missing(d, qualifier))
+		return;
+	for (size_t i = 0; i < json_len(list); i++)
+		if ((q = json_get_str(json_elem(list, i), "qualifier")))
+			buf_addf(&known, "%s%s", i ? ", " : "", q);
+	draft_decide(d, DECIDE_REFUSE, "there is no version %s; those that can be called: %s",
+		     qualifier, buf_str(&known));
+	buf_release(&known);
+}
+
 /* Unknown hashes count as different: better one comparison too many than none. */
 static bool is_same_code(const struct version *a, const struct version *b)
 {
@@ -63,6 +91,43 @@ static bool find_old(struct draft *d, bool wants_same_code)
 	return false;
 }
 
+enum baseline { BASELINE_NONE, BASELINE_IS_OLD, BASELINE_IS_NEW };
+
+/* What a person accepted, where it can still be called. $LATEST is found again by its code. */
+static const struct json *accepted_candidate(const struct draft *d)
+{
+	const struct json *list = json_get(d->in->event->data, "candidates");
+	const char *qualifier = json_get_str(d->in->accepted, "version");
+	const char *code = json_get_str(d->in->accepted, "code_sha256");
+
+	if (qualifier && !is_equal(qualifier, "$LATEST"))
+		return candidate(d, qualifier);
+	for (size_t i = 0; code && i < json_len(list); i++)
+		if (is_equal(json_get_str(json_elem(list, i), "code_sha256"), code) &&
+		    !is_equal(json_get_str(json_elem(list, i), "qualifier"), "$LATEST"))
+			return json_elem(list, i);
+	return NULL;
+}
+
+/* Until another is accepted: else a slowdown that nobody meant is the measure of the next. */
+static enum baseline hold_against_accepted(struct draft *d)
+{
+	const struct json *c = accepted_candidate(d);
+	struct version v;
+
+	if (!c)
+		return BASELINE_NONE;
+	v = version_of(c);
+	if (is_equal(v.qualifier, d->new.qualifier) || is_same_code(&v, &d->new)) {
+		draft_note(d, "%s is the accepted baseline", v.qualifier);
+		return BASELINE_IS_NEW;
+	}
+	draft_note(d, "held against %s, the accepted baseline", v.qualifier);
+	d->old = v;
+	d->has_old = true;
+	return BASELINE_IS_OLD;
+}
+
 static void say_nothing_to_compare(struct draft *d)
 {
 	if (d->account->provider == PROVIDER_HTTP)
@@ -81,13 +146,19 @@ void version_pick(struct draft *d)
 {
 	const struct plan_options *o = d->in->options;
 	bool is_calibration = strcmp(d->purpose, "calibrate") == 0;
+	enum baseline baseline = BASELINE_NONE;
 
+	refuse_missing(d, o->old_qualifier);
+	refuse_missing(d, o->new_qualifier);
 	d->new = o->new_qualifier ? named(d, o->new_qualifier) : version_of(d->target);
 	if (o->old_qualifier) {
 		d->old = named(d, o->old_qualifier);
 		d->has_old = true;
 	} else if (d->account->provider == PROVIDER_AWS) {
-		d->has_old = find_old(d, is_calibration);
+		if (!is_calibration)
+			baseline = hold_against_accepted(d);
+		if (baseline == BASELINE_NONE)
+			d->has_old = find_old(d, is_calibration);
 		if (!d->has_old && !is_calibration && find_old(d, true)) {
 			d->has_old = true;
 			draft_note(d, "no older version differs: compared with a copy, %s",
@@ -105,6 +176,6 @@ void version_pick(struct draft *d)
 			"calibrate needs a second published copy of the code of %s, and there is "
 			"none",
 			d->new.qualifier ? d->new.qualifier : "the function");
-	else if (!d->has_old)
+	else if (!d->has_old && baseline == BASELINE_NONE)
 		say_nothing_to_compare(d);
 }

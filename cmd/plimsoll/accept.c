@@ -6,6 +6,7 @@
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
 #include "common/base/log.h"
+#include "common/state/state.h"
 
 struct accept_opts {
 	const char *reason;
@@ -17,7 +18,7 @@ static const struct opt rows[] = {
 };
 
 struct last_run {
-	char *run, *version, *code_sha256;
+	char *run, *version, *code_sha256, *event;
 };
 
 static void keep(const struct archive_run *r, void *ctx)
@@ -27,42 +28,110 @@ static void keep(const struct archive_run *r, void *ctx)
 	last->run = x_strdup(r->run);
 	last->version = x_strdup(r->new_version);
 	last->code_sha256 = x_strdup(r->new_code);
+	last->event = x_strdup(r->event);
 }
 
-static enum exit_code accept_last(struct archive *a, const char *subject, const char *reason)
+static void last_run_release(struct last_run *last)
+{
+	free(last->run);
+	free(last->version);
+	free(last->code_sha256);
+	free(last->event);
+}
+
+/* EXIT_FINE with the last tested run, else told. */
+static enum exit_code find_last(struct archive *a, const char *subject, struct last_run *last)
 {
 	struct archive_query q = {.function = subject, .limit = 1, .is_tested_only = true};
-	struct last_run last = {0};
 	char why[ARCHIVE_WHY_SIZE];
-	int rc = archive_runs(a, &q, keep, &last, why);
 
-	if (!rc && !last.run) {
-		log_error("%s has not been tested yet; there is nothing to accept", subject);
-		return EXIT_USAGE;
+	if (archive_runs(a, &q, keep, last, why)) {
+		log_error("%s", why);
+		return EXIT_AGAIN;
 	}
-	if (!rc)
-		rc = archive_accept(a,
-				    &(struct archive_baseline){subject, last.run, last.version,
-							       last.code_sha256, reason,
-							       wall_now()},
-				    why);
+	if (last->run && *last->version)
+		return EXIT_FINE;
+	log_error("%s has not been tested yet; there is nothing to accept", subject);
+	return EXIT_USAGE;
+}
+
+/* For those who ask later why it was: plimsoll why, the archive's views. */
+static int note_in_archive(struct archive *a, const char *subject, const struct last_run *last,
+			   const char *reason)
+{
+	struct archive_baseline b = {subject,		last->run, last->version,
+				     last->code_sha256, reason,	   wall_now()};
+	char why[ARCHIVE_WHY_SIZE];
+	int rc = archive_accept(a, &b, why);
+
 	if (rc)
 		log_error("%s", why);
-	else
-		printf("%s: version %s (run %s) is the baseline now\n", subject, last.version,
-		       last.run);
-	free(last.run);
-	free(last.version);
-	free(last.code_sha256);
-	return rc ? EXIT_AGAIN : EXIT_FINE;
+	return rc;
+}
+
+/* For the planner, which holds changes against it, and the sink, which ends the alert. */
+static int note_in_state(const char *state_dir, const char *subject, const struct last_run *last)
+{
+	char *key = x_asprintf("accepted/%s", subject);
+	struct json *doc = json_obj();
+	struct state *state = NULL;
+	int rc = state_open(state_dir, &state);
+
+	json_put_str(doc, "version", last->version);
+	json_put_str(doc, "code_sha256", last->code_sha256);
+	json_put_str(doc, "run", last->run);
+	if (rc) {
+		json_free(doc);
+	} else {
+		state_put(state, key, doc);
+		rc = state_commit(state);
+	}
+	if (rc)
+		log_error("cannot write %s under %s: %s", key, state_dir, strerror(-rc));
+	state_free(state);
+	free(key);
+	return rc;
+}
+
+/* The run is told to the Pushgateway once more, now as accepted: the alert ends at once. */
+static void end_alert(const struct settings *s, const struct last_run *last)
+{
+	const char *args[] = {"--config", s->path,	 "--state", s->state_dir, "--only",
+			      "--to",	  "pushgateway", "--retry", "5s",	  "--sweep",
+			      "0s",	  "--log-level", "error",   NULL};
+	struct buf out = BUF_INIT(4096);
+
+	for (size_t i = 0; i < s->config->sink_count; i++) {
+		if (strcmp(s->config->sinks[i].kind, "pushgateway") != 0)
+			continue;
+		if (look_feed_sink(args, last->event, &out) == 111)
+			log_warn("the Pushgateway did not take it; the alert ends with the next "
+				 "run");
+		break;
+	}
+	buf_release(&out);
 }
 
 static enum exit_code accept(const struct door *d)
 {
 	const struct accept_opts *o = d->opts;
-	struct archive *archive = look_archive(&d->settings, ARCHIVE_WRITE);
-	enum exit_code code = archive ? accept_last(archive, d->subject, o->reason) : EXIT_USAGE;
+	const struct settings *s = &d->settings;
+	struct archive *archive = look_archive(s, ARCHIVE_WRITE);
+	struct last_run last = {0};
+	enum exit_code code;
 
+	if (!archive)
+		return EXIT_USAGE;
+	code = find_last(archive, d->subject, &last);
+	if (code == EXIT_FINE && (note_in_archive(archive, d->subject, &last, o->reason) ||
+				  note_in_state(s->state_dir, d->subject, &last)))
+		code = EXIT_AGAIN;
+	if (code == EXIT_FINE) {
+		end_alert(s, &last);
+		printf("%s: version %s (run %s) is the baseline now\n", d->subject, last.version,
+		       last.run);
+	}
+	last_run_release(&last);
 	archive_close(archive);
 	return code;
 }
@@ -72,9 +141,9 @@ const struct command command_accept = {
 	.group = "on call",
 	.help = "this slowdown is meant: a new baseline",
 	.synopsis = "FUNCTION [--reason TEXT]",
-	.about =
-		"Takes the last tested version of the function as its new baseline: later changes\n"
-		"are compared against it, and an alert about it ends with the next run.",
+	.about = "Takes the last tested version of the function as its baseline: every later "
+		 "change is "
+		 "held\nagainst it until another is accepted, and an alert about its run ends.",
 	.rows = rows,
 	.row_count = ARRAY_LEN(rows),
 	.opts_bytes = sizeof(struct accept_opts),

@@ -40,18 +40,44 @@ static void print_estimate(const struct json *e)
 		puts("  smallest effect   none: nothing to compare with");
 }
 
-static void print_plan(const struct event *ev, struct tally *t)
+#define WOULD_RUN "dry-run: " /* how the planner begins the reason of a plan that would run */
+
+static const struct answer {
+	const char *decision, *reason, *words; /* reason: how it begins */
+} answers[] = {
+	{"skip", WOULD_RUN, "would run"},
+	{"skip", "", "would be skipped"},
+	{"refuse", "", "refused"},
+};
+
+static bool begins_with(const char *text, const char *start)
+{
+	return !strncmp(text, start, strlen(start));
+}
+
+static void print_answer(const struct event *ev, struct tally *t)
 {
 	const char *decision = text_or(json_get_str(ev->data, "decision"), "?");
-	const char *old = json_get_str(json_at(ev->data, "variants.0"), "qualifier");
-	const char *new = json_get_str(json_at(ev->data, "variants.1"), "qualifier");
+	const char *reason = text_or(json_get_str(ev->data, "reason"), "");
+	const char *words = decision;
 
+	for (size_t i = ARRAY_LEN(answers); i-- > 0;)
+		if (!strcmp(decision, answers[i].decision) &&
+		    begins_with(reason, answers[i].reason))
+			words = answers[i].words;
 	t->plans++;
 	t->is_refused |= !strcmp(decision, "refuse");
 	printf("%s, test %s: %s (%s)\n", text_or(ev->subject, "?"),
-	       text_or(json_get_str(ev->data, "test"), "none"),
-	       t->is_refused ? "refused" : "would run",
-	       text_or(json_get_str(ev->data, "reason"), ""));
+	       text_or(json_get_str(ev->data, "test"), "none"), words,
+	       reason + (begins_with(reason, WOULD_RUN) ? strlen(WOULD_RUN) : 0));
+}
+
+static void print_plan(const struct event *ev, struct tally *t)
+{
+	const char *old = json_get_str(json_at(ev->data, "variants.0"), "qualifier");
+	const char *new = json_get_str(json_at(ev->data, "variants.1"), "qualifier");
+
+	print_answer(ev, t);
 	if (old && new)
 		printf("  versions          %s against %s\n", old, new);
 	if (json_get(ev->data, "estimate"))

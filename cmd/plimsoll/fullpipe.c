@@ -42,6 +42,8 @@ static void add_loader(const struct fullpipe *f, struct pipeline *p)
 	pipeline_option(s, "--state", f->state);
 	pipeline_option(s, "--pause-file", pause_file);
 	pipeline_option(s, "--slots", f->slots);
+	/* The sink tells how each run went; a line a shard would tear its progress line. */
+	pipeline_option(s, "--log-level", "warn");
 	free(pause_file);
 }
 

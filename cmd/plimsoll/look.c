@@ -1,12 +1,16 @@
 #include "cmd/plimsoll/look.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/plimsoll/paths.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 
+#define SINK_TIMEOUT_MS 20000
 #define PAGE_MAX_BYTES (16u * 1024u * 1024u)
 
 static const char *archive_path(const struct settings *s)
@@ -81,4 +85,28 @@ struct json *look_run(const struct settings *s, const char *prefix)
 		log_error("%s; plimsoll status lists the runs", why);
 	archive_close(a);
 	return event;
+}
+
+int look_feed_sink(const char *const *args, const char *event, struct buf *out)
+{
+	const char *argv[LOOK_SINK_ARGS + 2] = {NULL};
+	struct proc_spec spec = {.argv = argv, .dies_with_us = true};
+	struct buf line = BUF_INIT(LOOK_EVENT_MAX_BYTES);
+	char *program = paths_program("plimsoll-sink");
+	int rc;
+
+	argv[0] = program;
+	for (size_t i = 0; args[i]; i++) {
+		BUG_ON(i == LOOK_SINK_ARGS);
+		argv[i + 1] = args[i];
+	}
+	buf_addf(&line, "%s\n", event);
+	rc = proc_run(&spec, &line, SINK_TIMEOUT_MS, out, NULL);
+	if (rc > 128)
+		rc = -EINTR;
+	if (rc < 0)
+		log_error("cannot run %s: %s", program, strerror(-rc));
+	buf_release(&line);
+	free(program);
+	return rc;
 }

@@ -19,6 +19,14 @@ void look_print(struct table *t);
 /* "2026-11-22 15:00" of a date in RFC 3339. */
 void look_short_date(const char *rfc3339, char out[17]);
 
+/*
+ * Hands one event (a JSON text) to plimsoll-sink with these arguments (NULL-terminated, at most
+ * LOOK_SINK_ARGS); out gets what it prints. Its exit code, or -errno (told). Blocks, at most 20 s.
+ */
+#define LOOK_EVENT_MAX_BYTES (16u * 1024u * 1024u)
+#define LOOK_SINK_ARGS 20
+MUST_CHECK int look_feed_sink(const char *const *args, const char *event, struct buf *out);
+
 /* The text, or "-" for none. */
 const char *look_or_dash(const char *text);
 

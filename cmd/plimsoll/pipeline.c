@@ -36,6 +36,33 @@ void pipeline_option(struct pipeline_stage *s, const char *name, const char *val
 	pipeline_arg(s, value);
 }
 
+/* Time for what was measured to pass from the loader to the collector's book. */
+#define HURRY_NS (2 * NS_PER_S)
+
+/* Everything before the collector makes load or plans it; the rest tells what came of it. */
+static bool stops_on_signal(const struct pipeline_stage *s)
+{
+	return strcmp(s->name, "collector") != 0 && strcmp(s->name, "sink") != 0;
+}
+
+static bool is_load_over(const struct pipeline *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->stages[i].code < 0 && stops_on_signal(&p->stages[i]))
+			return false;
+	return true;
+}
+
+static void hurry(struct loop *l, struct loop_timer *t)
+{
+	struct pipeline *p = CONTAINER_OF(t, struct pipeline, hurry);
+
+	(void)l;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->stages[i].code < 0 && !strcmp(p->stages[i].name, "collector"))
+			proc_kill(&p->stages[i].proc, SIGTERM);
+}
+
 static void reaped(struct loop *l, struct loop_watch *w, unsigned what)
 {
 	struct pipeline_stage *s = CONTAINER_OF(w, struct pipeline_stage, watch);
@@ -48,12 +75,8 @@ static void reaped(struct loop *l, struct loop_watch *w, unsigned what)
 	loop_unwatch(l, w);
 	if (--s->pipeline->running == 0)
 		loop_stop(l);
-}
-
-/* Everything before the collector makes load or plans it; the rest tells what came of it. */
-static bool stops_on_signal(const struct pipeline_stage *s)
-{
-	return strcmp(s->name, "collector") != 0 && strcmp(s->name, "sink") != 0;
+	else if (s->pipeline->was_cancelled && is_load_over(s->pipeline))
+		loop_timer_set_in(l, &s->pipeline->hurry, HURRY_NS);
 }
 
 static void on_signal(struct loop *l, int signo, void *ctx)
@@ -129,8 +152,10 @@ enum exit_code pipeline_run(struct pipeline *p)
 		rc = start(p, l, i, &before);
 	if (before >= 0)
 		close(before);
+	p->hurry = (struct loop_timer){.run = hurry};
 	if (p->running)
 		loop_run(l);
+	loop_timer_clear(l, &p->hurry);
 	loop_free(l);
 	for (size_t i = 0; i < p->count && !rc; i++)
 		code = exit_code_worse(code, code_of(&p->stages[i]));

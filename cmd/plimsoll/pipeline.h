@@ -42,6 +42,7 @@ struct pipeline {
 	/* its own */
 	size_t running;
 	int signals_seen;
+	struct loop_timer hurry; /* after a signal: what waits for the cloud's figures ends */
 };
 
 struct pipeline_stage *pipeline_add(struct pipeline *p, const char *name);

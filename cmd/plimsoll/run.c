@@ -158,9 +158,24 @@ static enum exit_code run_subject(const struct settings *s, const struct run_opt
 	return code;
 }
 
+/* A run that waited for an end of the pause would hang a pipeline. */
+static bool is_paused(const struct settings *s)
+{
+	char *reason = settings_pause_reason(s);
+
+	if (reason)
+		log_error("load is paused (%s); plimsoll resume lets it start again", reason);
+	free(reason);
+	return reason != NULL;
+}
+
 static enum exit_code run(const struct door *d)
 {
-	return run_subject(&d->settings, d->opts, d->subject);
+	const struct run_opts *o = d->opts;
+
+	if (!o->is_dry_run && is_paused(&d->settings))
+		return EXIT_AGAIN;
+	return run_subject(&d->settings, o, d->subject);
 }
 
 const struct command command_run = {

@@ -1,5 +1,6 @@
 #include "cmd/plimsoll/settings.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -120,6 +121,24 @@ char *settings_subject(const struct settings *s, const char *name)
 	log_error("%s: expected account/function with an account of %s", text, s->path);
 	free(text);
 	return NULL;
+}
+
+#define PAUSE_REASON_MAX_BYTES 4096
+
+char *settings_pause_reason(const struct settings *s)
+{
+	struct buf reason = BUF_INIT(PAUSE_REASON_MAX_BYTES);
+	char *path = paths_pause(s->state_dir);
+	int rc = fs_read(path, &reason);
+
+	free(path);
+	if (rc == -ENOENT) {
+		buf_release(&reason);
+		return NULL;
+	}
+	if (!reason.len_bytes) /* a file that cannot be read pauses too */
+		buf_adds(&reason, "no reason given");
+	return buf_steal(&reason);
 }
 
 enum exit_code settings_write_new(const char *path, const struct buf *text, bool is_forced)

@@ -26,6 +26,9 @@ void settings_release(struct settings *s); /* zeroed settings are fine */
 /* "hello" or "prod/hello" -> "prod/hello", the caller's; NULL (told) when it fits no account. */
 char *settings_subject(const struct settings *s, const char *name);
 
+/* Why load is paused, the caller's; NULL when it is not. */
+char *settings_pause_reason(const struct settings *s);
+
 /* Writes a settings file, but never over one of the person's unless told to. */
 enum exit_code settings_write_new(const char *path, const struct buf *text, bool is_forced);
 

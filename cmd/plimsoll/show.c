@@ -1,15 +1,8 @@
 /* plimsoll show: one whole run, from the archive. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
-#include "cmd/plimsoll/paths.h"
-#include "common/base/log.h"
-#include "common/base/proc.h"
-#include "common/base/unit.h"
 
 struct show_opts {
 	bool is_json;
@@ -20,31 +13,24 @@ static const struct opt show_rows[] = {
 	 "the whole run.finished event"},
 };
 
-/* The event, through the sink that told it the first time. */
+/* Through the sink that told it the first time. */
 static enum exit_code tell(const struct json *event)
 {
-	struct buf line = BUF_INIT(4u * 1024u * 1024u), out = BUF_INIT(4u * 1024u * 1024u);
-	char *program = paths_program("plimsoll-sink");
-	const char *argv[] = {program, "--to", "terminal", "--only", "--log-level", "error", NULL};
-	struct proc_spec spec = {.argv = argv};
+	const char *args[] = {"--to", "terminal", "--only", "--log-level", "error", NULL};
+	struct buf line = BUF_INIT(LOOK_EVENT_MAX_BYTES), out = BUF_INIT(LOOK_EVENT_MAX_BYTES);
 	int rc;
 
 	json_write(event, &line);
-	buf_addc(&line, '\n');
-	rc = proc_run(&spec, &line, 10000, &out, NULL);
-	if (rc < 0 || rc > 128)
-		log_error("cannot run %s", program);
-	else
-		fputs(buf_str(&out), stdout);
+	rc = look_feed_sink(args, buf_str(&line), &out);
+	fputs(buf_str(&out), stdout);
 	buf_release(&line);
 	buf_release(&out);
-	free(program);
-	return rc < 0 || rc > 128 ? EXIT_AGAIN : EXIT_FINE;
+	return rc < 0 ? EXIT_AGAIN : EXIT_FINE;
 }
 
 static enum exit_code print_event(const struct json *event)
 {
-	struct buf text = BUF_INIT(16u * 1024u * 1024u);
+	struct buf text = BUF_INIT(LOOK_EVENT_MAX_BYTES);
 
 	json_write_pretty(event, &text);
 	puts(buf_str(&text));

@@ -1,11 +1,9 @@
 /* plimsoll status: the last runs, from the archive. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
-#include "cmd/plimsoll/paths.h"
 #include "common/base/log.h"
 
 static void head(struct table *t, const char *const *names)
@@ -35,11 +33,11 @@ static void run_row(const struct archive_run *r, void *ctx)
 
 static void tell_pause(const struct settings *s)
 {
-	char *path = paths_pause(s->state_dir);
+	char *reason = settings_pause_reason(s);
 
-	if (access(path, F_OK) == 0)
-		printf("paused: no load starts until plimsoll resume (%s)\n", path);
-	free(path);
+	if (reason)
+		printf("paused (%s): no load starts until plimsoll resume\n", reason);
+	free(reason);
 }
 
 static enum exit_code status(const struct settings *s, const struct archive_query *q)

@@ -1,4 +1,6 @@
 /* plimsoll watch: the whole pipe in the foreground. */
+#include <stdlib.h>
+
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/fullpipe.h"
 #include "cmd/plimsoll/settings.h"
@@ -16,9 +18,13 @@ static const struct opt rows[] = {
 static enum exit_code watch(const struct door *d)
 {
 	const struct watch_opts *o = d->opts;
+	char *pause = settings_pause_reason(&d->settings);
 	struct pipeline p = {0};
 	enum exit_code code;
 
+	if (pause)
+		log_warn("load is paused (%s); changes wait for plimsoll resume", pause);
+	free(pause);
 	fullpipe_build(&(struct fullpipe){.config = d->settings.path,
 					  .state = d->settings.state_dir,
 					  .archive = d->settings.archive,

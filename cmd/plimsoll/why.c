@@ -1,4 +1,5 @@
 /* plimsoll why: why a function was tested, or not. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,17 @@ static void print_run(const struct archive_run *r, void *ctx)
 	++*(size_t *)ctx;
 }
 
+static void print_baseline(const struct archive_baseline *b, void *ctx)
+{
+	char at[WALL_RFC3339_SIZE], date[17];
+
+	(void)ctx;
+	wall_format_rfc3339(b->accepted_at, at);
+	look_short_date(at, date);
+	printf("baseline: version %s, accepted %s%s%s; later changes are held against it\n",
+	       b->version, date, *b->reason ? ": " : "", b->reason);
+}
+
 static void print_history(const struct settings *s, const char *subject)
 {
 	struct archive *a = look_archive(s, ARCHIVE_READ);
@@ -73,6 +85,8 @@ static void print_history(const struct settings *s, const char *subject)
 
 	if (!a)
 		return;
+	if (archive_accepted(a, subject, print_baseline, NULL, why) == -EIO)
+		log_error("%s", why);
 	puts("last changes");
 	if (archive_runs(a, &(struct archive_query){.function = subject, .limit = 5}, print_run,
 			 &count, why))

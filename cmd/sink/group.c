@@ -211,6 +211,14 @@ static void set_info(struct prom *p, const struct json *last)
 	set(p, PM_RUN_INFO, slug, json_str(json_at(last, "run.id")), 1);
 }
 
+static bool is_accepted(const struct json *doc)
+{
+	const char *accepted = json_get_str(doc, "accepted");
+	const char *run = json_str(json_at(doc, "last.run.id"));
+
+	return accepted != NULL && run != NULL && strcmp(accepted, run) == 0;
+}
+
 static void set_last(struct prom *p, const struct json *last, double finished_s)
 {
 	set_word(p, PM_VERDICT, PL_VERDICT, verdict_of(last));
@@ -237,5 +245,6 @@ void ledger_group(const struct json *doc, const struct ledger_export *exports, s
 	if (last == NULL)
 		return;
 	set_last(out, last, json_get_real(doc, "finished_s", 0));
+	set(out, PM_ACCEPTED, NULL, NULL, is_accepted(doc));
 	set_external(out, json_get(last, "external"), exports, export_count);
 }

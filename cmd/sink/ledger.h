@@ -33,7 +33,8 @@ struct ledger_export { /* a figure of another tool that may become a metric */
 
 /*
  * The group's samples. With exports NULL the first LEDGER_EXTERNAL_MAX figures of other tools
- * are told, else only those. Figures that have no place in a metric are left out.
+ * are told, else only those. Figures that have no place in a metric are left out. The member
+ * "accepted" is put into doc by the caller: the run that a person accepted.
  */
 void ledger_group(const struct json *doc, const struct ledger_export *exports, size_t export_count,
 		  struct prom *out);

@@ -153,6 +153,17 @@ static void render_service(struct to_pushgateway *p, struct prom *page)
 	BUG_ON(rc != 0);
 }
 
+/* plimsoll accept wrote which run it was about; it is no event, so it is read when it is needed. */
+static void add_accepted(struct to_pushgateway *p, const char *subject, struct json *doc)
+{
+	char *key = x_asprintf("accepted/%s", subject);
+	struct json *accepted = stage_state_get(p->world->st, key);
+
+	json_put_str(doc, "accepted", json_get_str(accepted, "run"));
+	json_free(accepted);
+	free(key);
+}
+
 static void render_function(struct to_pushgateway *p, const char *subject, struct prom *page)
 {
 	struct json *doc = NULL;
@@ -160,8 +171,10 @@ static void render_function(struct to_pushgateway *p, const char *subject, struc
 
 	if (make_key(subject, key))
 		doc = stage_state_get(p->world->st, key);
-	if (doc != NULL)
+	if (doc != NULL) {
+		add_accepted(p, subject, doc);
 		ledger_group(doc, p->world->exports, p->world->export_count, page);
+	}
 	json_free(doc);
 }
 

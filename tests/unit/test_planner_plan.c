@@ -87,7 +87,8 @@ struct want {			  /* of one run.planned */
 struct plan_case {
 	const char *name, *subject, *changes;
 	struct plan_options options;
-	const char *past; /* JSON, NULL = none */
+	const char *past;     /* JSON, NULL = none */
+	const char *accepted; /* the same */
 	double call_ms;
 	int64_t spent_micro_usd;
 	size_t count;	       /* of plans */
@@ -246,6 +247,39 @@ static const struct plan_case plan_cases[] = {
 	 "\"1\", \"code_sha256\": \"y\"}]}",
 	 .count = 1, .want = {{"variants.0.qualifier", "1"}},
 	 .shard = {{"targets.0.qualifier", "1"}}},
+	{"an accepted version is held against, not the newest", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"4\", \"code_sha256\": \"c\"}, {\"qualifier\": \"3\", "
+	 "\"code_sha256\": \"b\"}, {\"qualifier\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}]}",
+	 .accepted = "{\"version\": \"3\", \"code_sha256\": \"b\"}", .count = 1,
+	 .want = {{"variants.0.qualifier", "3"},
+		  {"reason", "code changed; held against 3, the accepted baseline; sees"}},
+	 .shard = {{"targets.0.qualifier", "3"}}},
+	{"an accepted $LATEST is found by its code", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"4\", \"code_sha256\": \"c\"}, {\"qualifier\": \"3\", "
+	 "\"code_sha256\": \"b\"}, {\"qualifier\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}]}",
+	 .accepted = "{\"version\": \"$LATEST\", \"code_sha256\": \"b\"}", .count = 1,
+	 .want = {{"variants.0.qualifier", "3"}}, .shard = {{"targets.0.qualifier", "3"}}},
+	{"the accepted version itself is held against nothing older", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"4\", \"code_sha256\": \"c\"}, {\"qualifier\": \"3\", "
+	 "\"code_sha256\": \"b\"}, {\"qualifier\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}]}",
+	 .accepted = "{\"version\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}", .count = 1,
+	 .want = {{"compare", "none"}, {"reason", "code changed; 2 is the accepted baseline"}},
+	 .shard = {{"targets.1", NULL}, {"targets.0.variant", "new"}}},
+	{"an accepted version that is gone: as without", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"4\", \"code_sha256\": \"c\"}, {\"qualifier\": \"3\", "
+	 "\"code_sha256\": \"b\"}, {\"qualifier\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}]}",
+	 .accepted = "{\"version\": \"1\", \"code_sha256\": \"a\"}", .count = 1,
+	 .want = {{"variants.0.qualifier", "4"}}, .shard = {{"targets.0.qualifier", "4"}}},
+	{"--old before an accepted version", "prod/hello",
+	 "{\"candidates\": [{\"qualifier\": \"4\", \"code_sha256\": \"c\"}, {\"qualifier\": \"3\", "
+	 "\"code_sha256\": \"b\"}, {\"qualifier\": \"2\", \"code_sha256\": \"Pt1cAAAA\"}]}",
+	 .accepted = "{\"version\": \"3\", \"code_sha256\": \"b\"}",
+	 .options = {.old_qualifier = "4"}, .count = 1, .want = {{"variants.0.qualifier", "4"}},
+	 .shard = {{"targets.0.qualifier", "4"}}},
+	{"a version that is not there", "prod/hello", MANUAL, .options = {.old_qualifier = "17"},
+	 .count = 1,
+	 .want = {{"decision", "refuse"},
+		  {"reason", "there is no version 17; those that can be called: 2, 1"}}},
 	{"--old and --new", "prod/hello", MANUAL,
 	 .options = {.old_qualifier = "2", .new_qualifier = "$LATEST"}, .count = 1,
 	 .want = {{"variants.0.qualifier", "2"},
@@ -398,17 +432,21 @@ static void check_events(const struct plan_case *pc, const struct plan *p)
 static void check_plan(const struct config *c, const struct plan_case *pc)
 {
 	struct plan_list list = {0};
-	struct json *past = NULL;
+	struct json *past = NULL, *accepted = NULL;
 	struct event ev;
 
 	make_event(pc->subject, pc->changes, &ev);
 	if (pc->past)
 		assert_int_equal(json_parse(pc->past, strlen(pc->past), 65536, &past, NULL), 0);
+	if (pc->accepted)
+		assert_int_equal(
+			json_parse(pc->accepted, strlen(pc->accepted), 65536, &accepted, NULL), 0);
 	plan_make(&(struct plan_input){.event = &ev,
 				       .config = c,
 				       .options = &pc->options,
 				       .endpoint = "http://e:1",
 				       .past = past,
+				       .accepted = accepted,
 				       .call_ms = pc->call_ms,
 				       .spent_micro_usd = pc->spent_micro_usd},
 		  &list);
@@ -422,6 +460,7 @@ static void check_plan(const struct config *c, const struct plan_case *pc)
 		check_events(pc, &list.items[i]);
 	plan_list_release(&list);
 	json_free(past);
+	json_free(accepted);
 	event_release(&ev);
 }
 

@@ -73,6 +73,30 @@ static void expect_lines(const struct json *doc, const char *const *lines)
 
 #define LINES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+static void test_an_accepted_run_is_no_alert(void **state)
+{
+	static const struct {
+		const char *run, *line;
+	} cases[] = {
+		{"raaaaaaaaaaaaaaaaaaa", "plimsoll_accepted 0"},
+		{NULL, "plimsoll_accepted 0"},
+		{"", "plimsoll_accepted 1"}, /* the last one */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct json *doc = NULL;
+		const char *run = cases[i].run;
+
+		assert_true(fold(&doc, FINISHED, NULL));
+		if (run && !*run)
+			run = json_str(json_at(doc, "last.run.id"));
+		json_put_str(doc, "accepted", run);
+		expect_lines(doc, LINES(cases[i].line));
+		json_free(doc);
+	}
+}
+
 static void test_a_run(void **state)
 {
 	struct json *doc = NULL;
@@ -303,6 +327,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_run),
+		cmocka_unit_test(test_an_accepted_run_is_no_alert),
 		cmocka_unit_test(test_percentiles_of_the_histogram),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_counted_once),
