@@ -4,7 +4,9 @@
 #include "cmd/loader/guard.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +14,7 @@
 #include "common/aws/aws.h"
 #include "common/http/http.h"
 
+static const char *const public_hosts[] = {"lambda", "lambda-fips"};
 static const char *const public_suffixes[] = {".amazonaws.com", ".amazonaws.com.cn", ".api.aws"};
 
 PRINTF_LIKE(2, 3) static int refuse(char why[SHARD_WHY_SIZE], const char *fmt, ...)
@@ -31,52 +34,103 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-static bool has_suffix(const char *host, const char *suffix)
+/* Lambda's own host in the target's region: others of AWS are anybody's (API Gateway, S3). */
+static bool is_public_lambda(const struct shard_target *t)
 {
-	size_t host_bytes = strlen(host), suffix_bytes = strlen(suffix);
+	char host[NI_MAXHOST];
 
-	return host_bytes > suffix_bytes &&
-	       strcasecmp(host + host_bytes - suffix_bytes, suffix) == 0;
-}
-
-static bool is_public_aws(const struct shard_target *t)
-{
-	for (size_t i = 0; i < ARRAY_LEN(public_suffixes); i++)
-		if (t->is_tls && t->port == 443 && has_suffix(t->host, public_suffixes[i]))
-			return true;
+	for (size_t i = 0; i < ARRAY_LEN(public_hosts); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(public_suffixes); k++) {
+			snprintf(host, sizeof(host), "%s.%s%s", public_hosts[i], t->region,
+				 public_suffixes[k]);
+			if (t->is_tls && t->port == 443 && strcasecmp(t->host, host) == 0)
+				return true;
+		}
+	}
 	return false;
 }
 
-static bool is_same_origin(const char *url, const struct shard_target *t)
+static bool is_same_decoded(const char *encoded, size_t len_bytes, const char *plain)
 {
-	struct http_url u;
+	for (size_t i = 0; i < len_bytes; plain++) {
+		unsigned c = (unsigned char)encoded[i++];
 
-	return http_url_split(url, &u) == 0 && u.is_tls == t->is_tls && u.port == t->port &&
-	       u.host_bytes == strlen(t->host) && strncasecmp(u.host, t->host, u.host_bytes) == 0;
+		if (c == '%') {
+			char hex[3] = "";
+
+			if (len_bytes - i < 2 || !isxdigit((unsigned char)encoded[i]) ||
+			    !isxdigit((unsigned char)encoded[i + 1]))
+				return false;
+			memcpy(hex, encoded + i, 2);
+			c = (unsigned)strtoul(hex, NULL, 16);
+			i += 2;
+		}
+		if (!*plain || (unsigned char)*plain != c)
+			return false;
+	}
+	return !*plain;
+}
+
+/*
+ * With the account's keys a path is a command: POST /2015-03-31/functions would make a function.
+ * Only an invocation of the function that the session is for may be asked.
+ */
+static bool is_invocation(const struct shard_target *t, const char *base, size_t base_bytes)
+{
+	static const char before[] = "/2015-03-31/functions/", after[] = "/invocations";
+	const char *at = t->path;
+	size_t segment_bytes;
+
+	while (base_bytes && base[base_bytes - 1] == '/')
+		base_bytes--;
+	if (strncmp(at, base, base_bytes) != 0)
+		return false;
+	at += base_bytes;
+	if (!t->function || strncmp(at, before, sizeof(before) - 1) != 0)
+		return false;
+	at += sizeof(before) - 1;
+	segment_bytes = strcspn(at, "/");
+	return strcmp(at + segment_bytes, after) == 0 &&
+	       is_same_decoded(at, segment_bytes, t->function);
+}
+
+static int refuse_path(const struct shard_target *t, char why[SHARD_WHY_SIZE])
+{
+	return refuse(why, "%s is not the invocation of function %s", t->path,
+		      t->function ? t->function : "(none)");
+}
+
+static bool is_same_origin(const char *url, const struct shard_target *t, struct http_url *u)
+{
+	return http_url_split(url, u) == 0 && u->is_tls == t->is_tls && u->port == t->port &&
+	       u->host_bytes == strlen(t->host) &&
+	       strncasecmp(u->host, t->host, u->host_bytes) == 0;
 }
 
 static int guard_lambda(const struct config_account *account, const struct shard_target *t,
 			bool *allow_private, char why[SHARD_WHY_SIZE])
 {
+	struct http_url at;
 	char *endpoint;
-	bool is_ours;
+	int rc;
 
 	*allow_private = false;
 	if (!t->region)
 		return refuse(why, "a lambda-invoke target needs its region");
-	if (is_public_aws(t))
-		return 0;
+	if (is_public_lambda(t))
+		return is_invocation(t, "", 0) ? 0 : refuse_path(t, why);
 	endpoint = aws_endpoint(AWS_LAMBDA, account ? account->endpoint : NULL,
 				account ? account->profile : NULL, t->region);
-	is_ours = endpoint && is_same_origin(endpoint, t);
+	if (!endpoint || !is_same_origin(endpoint, t, &at))
+		rc = refuse(why,
+			    "%s is neither Lambda's host in region %s nor the endpoint of the "
+			    "account; set endpoint: in the configuration or AWS_ENDPOINT_URL",
+			    t->authority, t->region);
+	else
+		rc = is_invocation(t, at.path, at.path_bytes) ? 0 : refuse_path(t, why);
 	free(endpoint);
-	if (!is_ours)
-		return refuse(why,
-			      "%s is neither a host of AWS nor the endpoint of the account; set "
-			      "endpoint: in the configuration or AWS_ENDPOINT_URL",
-			      t->authority);
-	*allow_private = true;
-	return 0;
+	*allow_private = rc == 0;
+	return rc;
 }
 
 bool guard_is_listed(const char *entry, const struct shard_target *t)

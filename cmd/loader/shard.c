@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/unit.h"
 #include "common/http/http.h"
@@ -51,6 +52,28 @@ static bool is_header_name(const char *s)
 	return true;
 }
 
+/* A second one of these would move the end of the request, or its receiver. */
+static bool is_ours(const char *header)
+{
+	static const char *const names[] = {"Host",	  "Content-Length", "Transfer-Encoding",
+					    "Connection", "Expect",	    "Upgrade",
+					    "TE",	  "Trailer",	    "Plimsoll-Run"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcasecmp(names[i], header) == 0)
+			return true;
+	return false;
+}
+
+/* A name or an ARN; a comma or a star would widen the session policy made from it. */
+static bool is_function(const char *s)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				   "0123456789_.:-";
+
+	return *s && !s[strspn(s, good)] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
 /* ---- targets ---- */
 
 static int parse_url(struct shard_target *t, char why[SHARD_WHY_SIZE])
@@ -83,6 +106,8 @@ static int parse_headers(struct shard_target *t, const struct json *headers,
 		if (!is_header_name(name) || !text)
 			return refuse(why,
 				      "a header that is none, or not the name of a credential");
+		if (is_ours(name))
+			return refuse(why, "header %s is the loader's own; leave it out", name);
 		if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
 			text += sizeof(prefix) - 1;
 		if (!name_is_valid(text))
@@ -117,6 +142,10 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 	t->expect_body = dup_member(expect, "body_contains");
 	if (!t->method)
 		return refuse(why, "a target without method");
+	if (t->region && !name_is_valid(t->region)) /* it stands in the signature's header */
+		return refuse(why, "the region is not a name");
+	if (t->function && !is_function(t->function))
+		return refuse(why, "the function is neither a name nor an ARN");
 	if (!is_place(t->instance) || !is_place(t->cold))
 		return refuse(why, "instance and cold must be a JSON pointer or header:NAME");
 	if (parse_url(t, why) != 0)

@@ -80,6 +80,11 @@ static void what_cannot_be_run_is_refused_with_a_reason(void **state)
 		{"data.targets.0.headers", "{\"A b\": \"c\"}", "header"},
 		{"data.targets.0.headers", "{\"A\": \"not a name\"}", "credential"},
 		{"data.targets.0.headers", "{\"A\": \"../x\"}", "credential"},
+		{"data.targets.0.headers", "{\"content-length\": \"a\"}", "own"},
+		{"data.targets.0.headers", "{\"Host\": \"a\"}", "own"},
+		{"data.targets.0.region", "\"us-east-1\\r\\nX-Y: z\"", "region"},
+		{"data.targets.0.function", "\"hello,*\"", "function"},
+		{"data.targets.0.function", "\"..\"", "function"},
 		{"data.workload.executor", "\"ramping-vus\"", "executor"},
 		{"data.workload.arrival", "\"often\"", "arrival"},
 		{"data.workload.seed", "\"-1\"", "seed"},
@@ -159,15 +164,43 @@ static void signed_calls_stay_with_amazon_or_the_endpoint(void **state)
 		int rc;
 		bool allow_private;
 	} cases[] = {
-		{"\"https://lambda.us-east-1.amazonaws.com/x\"", NULL, 0, false},
-		{"\"http://lambda.us-east-1.amazonaws.com/x\"", NULL, -EACCES, false},
-		{"\"https://amazonaws.com.evil.example/x\"", NULL, -EACCES, false},
-		{"\"https://evilamazonaws.com/x\"", NULL, -EACCES, false},
-		{"\"http://127.0.0.1:4566/x\"", NULL, -EACCES, false},
-		{"\"http://127.0.0.1:4566/x\"", "http://127.0.0.1:4566", 0, true},
-		{"\"http://127.0.0.1:4567/x\"", "http://127.0.0.1:4566", -EACCES, false},
-		{"\"https://127.0.0.1:4566/x\"", "http://127.0.0.1:4566", -EACCES, false},
-		{"\"http://localhost:4566/x\"", "http://127.0.0.1:4566", -EACCES, false},
+#define CALL "/2015-03-31/functions/hello/invocations"
+		{"\"https://lambda.us-east-1.amazonaws.com" CALL "\"", NULL, 0, false},
+		{"\"https://LAMBDA-fips.us-east-1.amazonaws.com" CALL "\"", NULL, 0, false},
+		{"\"https://lambda.us-east-1.api.aws" CALL "?Qualifier=2\"", NULL, 0, false},
+		{"\"https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/h%65llo/"
+		 "invocations\"",
+		 NULL, 0, false},
+		/* what else the account's keys could do there */
+		{"\"https://lambda.us-east-1.amazonaws.com/2015-03-31/functions\"", NULL, -EACCES,
+		 false},
+		{"\"https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/hello/policy\"",
+		 NULL, -EACCES, false},
+		{"\"https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/other/"
+		 "invocations\"",
+		 NULL, -EACCES, false},
+		{"\"https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/hello%2f..%2fother/"
+		 "invocations\"",
+		 NULL, -EACCES, false},
+		{"\"https://lambda.us-east-1.amazonaws.com" CALL "/../policy\"", NULL, -EACCES,
+		 false},
+		/* hosts of AWS that belong to anybody, or to another region */
+		{"\"https://abc.execute-api.us-east-1.amazonaws.com" CALL "\"", NULL, -EACCES,
+		 false},
+		{"\"https://lambda.eu-west-1.amazonaws.com" CALL "\"", NULL, -EACCES, false},
+		{"\"https://lambda.us-east-1.amazonaws.com:8443" CALL "\"", NULL, -EACCES, false},
+		{"\"https://lambda.us-east-1.amazonaws.com." CALL "\"", NULL, -EACCES, false},
+		{"\"http://lambda.us-east-1.amazonaws.com" CALL "\"", NULL, -EACCES, false},
+		{"\"https://amazonaws.com.evil.example" CALL "\"", NULL, -EACCES, false},
+		{"\"https://evilamazonaws.com" CALL "\"", NULL, -EACCES, false},
+		{"\"http://127.0.0.1:4566" CALL "\"", NULL, -EACCES, false},
+		{"\"http://127.0.0.1:4566" CALL "\"", "http://127.0.0.1:4566", 0, true},
+		{"\"http://127.0.0.1:4566/a" CALL "\"", "http://127.0.0.1:4566/a/", 0, true},
+		{"\"http://127.0.0.1:4566" CALL "\"", "http://127.0.0.1:4566/a", -EACCES, false},
+		{"\"http://127.0.0.1:4566/x\"", "http://127.0.0.1:4566", -EACCES, false},
+		{"\"http://127.0.0.1:4567" CALL "\"", "http://127.0.0.1:4566", -EACCES, false},
+		{"\"https://127.0.0.1:4566" CALL "\"", "http://127.0.0.1:4566", -EACCES, false},
+		{"\"http://localhost:4566" CALL "\"", "http://127.0.0.1:4566", -EACCES, false},
 	};
 
 	(void)state;
