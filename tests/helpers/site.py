@@ -11,6 +11,7 @@ import os
 from datetime import datetime, timezone
 
 from .programs import Result, clean_env, example, pipe, pl
+from .shards import check_sums
 
 CONFIG = """\
 accounts:
@@ -91,6 +92,9 @@ class Site:
                   self.args("loader", "--slots", str(slots)), ("tee", self.path("loader.ndjson")),
                   self.args("collector", "--state", self.path("state")), ("tee", self.path("collector.ndjson"))]
         results = pipe(stages, input=events, env=self.env(), home=self.folder, cwd=self.folder, timeout_s=timeout_s)
+        for event in self.events("loader"):
+            if event["type"] == "plimsoll.shard.finished.v1":
+                check_sums(event["data"])
         worst = next((r for r in results if r.code), results[-1])
         return Result(worst.code, results[-1].out, b"".join(r.err for r in results))
 

@@ -1,12 +1,15 @@
 """The collector as a program: replay in any order, sources, the cloud's figures, what ends a run."""
 import base64
 import copy
+import http.server
 import json
 import os
 import random
+import select
 import signal
 import stat
 import struct
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -260,6 +263,54 @@ def test_figures_of_the_cloud_come_as_an_amendment(cloud, tmp_path):
     assert second["data"]["bookkeeping"] == "unchecked", "the emulator does not count by version"
     assert {k: v for k, v in second["data"].items() if k not in ("cloud", "rev")} == \
            {k: v for k, v in first["data"].items() if k != "rev"}
+
+
+class SlowCloud(http.server.ThreadingHTTPServer):
+    """CloudWatch whose figures still grow, and which does not answer before it may."""
+
+    def __init__(self, invocations):
+        self.invocations, self.asked, self.may_answer = list(invocations), 0, threading.Event()
+        super().__init__(("127.0.0.1", 0), SlowCloud.Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["MetricDataQueries"]
+            self.server.may_answer.wait(60)
+            value = self.server.invocations[min(self.server.asked, len(self.server.invocations) - 1)]
+            self.server.asked += 1
+            body = json.dumps({"MetricDataResults": [
+                {"Id": q["Id"], "Label": q["Id"], "Timestamps": [int(time.time())], "StatusCode": "Complete",
+                 "Values": [value if q["MetricStat"]["Metric"]["MetricName"] == "Invocations" else 0]} for q in queries]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+
+def test_the_first_verdict_does_not_wait_for_the_cloud_which_is_read_until_two_agree(tmp_path):
+    server = SlowCloud([100, 150, 152])
+    config = configure(tmp_path, [], account=f", endpoint: 'http://127.0.0.1:{server.server_port}'")
+    p = start("collector", "--config", config, "--wait-cloud", "60s", "--cloud-every", "100ms",
+              env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"})
+    p.stdin.write(lines([planned(), shard()]))
+    p.stdin.close()
+    p.stdin = None
+    assert select.select([p.stdout], [], [], 20)[0]
+    first = [json.loads(p.stdout.readline()) for _ in range(2)][1]
+    assert (first["id"], first["data"]["verdict"]) == (RUN + ".f0", "worse") and server.asked == 0
+    server.may_answer.set()
+    out, err = p.communicate(timeout=60)
+    server.shutdown()
+    second = json.loads(out)
+    assert (p.returncode, second["id"], server.asked) == (0, RUN + ".f1", 4), err
+    assert second["data"]["cloud"]["invocations"] == 152 and second["data"]["bookkeeping"] == "closed"
 
 
 def publish(cloud, version, **figures):

@@ -77,9 +77,10 @@ def running(site, change):
     r.close()
 
 
-def test_a_killed_loader_is_incomplete_and_111(running):
+@pytest.mark.parametrize("victim", ["loader", "collector"])
+def test_a_killed_stage_is_incomplete_and_111(running, victim):
     running.wait_for_calls()
-    running.p["loader"].kill()
+    running.p[victim].kill()
     out, codes = running.end()
     assert codes["sink"] == 111, (out, codes, running.errors("sink"))
     assert "incomplete" in out and "prod/hello" in out

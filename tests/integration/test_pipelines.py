@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from helpers.programs import ROOT, clean_env, dying_with_us, example, lines, pl
+from helpers.programs import ROOT, build_dir, clean_env, dying_with_us, example, lines, pl
 from helpers.servers import Nginx
 
 FROM = "2026-11-22T15:00:00.000Z"
@@ -47,6 +47,21 @@ def test_shell_loader_as_it_stands(nginx):
     assert (finished["outcome"], finished["reason"]) == ("suspect", "no-self-check"), r
     assert finished["verdict"] in ("cannot-tell", "not-compared")
     assert pl("sink", "--to", "terminal", input=r.events).code == 2
+
+
+def test_one_shot_pipe_and_its_recording(site):
+    site.configure(rate="8/s", duration="4s", warmup="1s")
+    site.cloud.create("hello", sleep_ms=50)
+    env = {**site.env(), "PLIMSOLL_BIN": build_dir()}
+    p = subprocess.run(dying_with_us([os.path.join(ROOT, "pipelines", "one-shot.sh"), "prod/hello"]), capture_output=True,
+                       cwd=site.folder, env=clean_env(env, site.folder), timeout=120)
+    said = p.stdout.decode()
+    assert p.returncode == 0 and "prod/hello" in said and "not-compared" in said, (said, p.stderr.decode())
+    with open(site.path("one-shot/3-loader.ndjson"), "rb") as f:
+        again = pl("collector", input=f.read())
+    with open(site.path("one-shot/4-collector.ndjson"), "rb") as f:
+        want = [json.loads(line) for line in f]
+    assert [e["data"] for e in again.of("run.finished")] == [e["data"] for e in want if "run.finished" in e["type"]] != []
 
 
 K6 = os.environ.get("K6") or shutil.which("k6") or shutil.which("k6", path=os.path.expanduser("~/go/bin"))
