@@ -30,6 +30,7 @@ struct terminal {
 
 static void write_page(struct terminal *t)
 {
+	text_tame(&t->page);
 	if (!t->is_gone && t->page.len_bytes > 0) {
 		if (t->has_progress)
 			fputs(CLEAR_LINE, stdout);
@@ -130,6 +131,7 @@ static void tell_progress(struct terminal *t, const struct event *ev)
 	if (ev->run != NULL)
 		strmap_put(&t->running, ev->run, t);
 	report_progress(ev, t->running.count > 0 ? t->running.count - 1 : 0, columns(), &t->page);
+	text_tame(&t->page);
 	fputs(CLEAR_LINE, stdout);
 	fwrite(buf_str(&t->page), 1, t->page.len_bytes, stdout);
 	fflush(stdout);

@@ -105,6 +105,35 @@ void text_add(struct buf *out, const char *text, enum text_style style, bool has
 		buf_adds(out, text);
 }
 
+/* The length of one of text_add's sequences at the start of text, else 0. */
+static size_t style_length(const char *text)
+{
+	size_t digits;
+
+	if (strncmp(text, "\033[", 2) != 0)
+		return 0;
+	digits = strspn(text + 2, "0123456789;");
+	return digits <= 4 && text[2 + digits] == 'm' ? digits + 3 : 0;
+}
+
+void text_tame(struct buf *text)
+{
+	for (size_t i = 0; i < text->len_bytes;) {
+		unsigned char c = (unsigned char)text->data[i];
+		size_t style = style_length(text->data + i);
+		/* U+0080 to U+009F: what begins a sequence in one character */
+		bool is_c1 = c == 0xc2 && i + 1 < text->len_bytes &&
+			     (unsigned char)text->data[i + 1] >= 0x80 &&
+			     (unsigned char)text->data[i + 1] < 0xa0;
+
+		if (is_c1)
+			text->data[i++] = '?';
+		if (is_c1 || (!style && c != '\n' && (c < ' ' || c == 0x7f)))
+			text->data[i] = '?';
+		i += style ? style : 1;
+	}
+}
+
 size_t text_width(const char *text)
 {
 	size_t width = 0;

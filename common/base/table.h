@@ -47,6 +47,11 @@ void table_release(struct table *t); /* empty and usable again */
 void text_add(struct buf *out, const char *text, enum text_style style, bool has_colour);
 /* Columns that UTF-8 text takes: code points; combining and wide ones are not looked at. */
 size_t text_width(const char *text);
+/*
+ * Makes what strangers wrote harmless for a terminal: control characters other than line breaks
+ * and the styles of text_add become "?". Otherwise a name could clear the screen or fake a verdict.
+ */
+void text_tame(struct buf *text);
 /* A terminal that is not "dumb", and NO_COLOR is not set (https://no-color.org). */
 bool text_has_colour(int fd);
 

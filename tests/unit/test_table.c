@@ -72,12 +72,41 @@ static void test_colour_needs_a_terminal(void **state)
 	close(fds[1]);
 }
 
+static void test_strangers_cannot_steer_the_terminal(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"", ""},
+		{"plain\nä → b\n", "plain\nä → b\n"},
+		{"\033[1;31mworse\033[0m", "\033[1;31mworse\033[0m"},
+		{"\033[2Jx", "?[2Jx"},
+		{"\033]0;title\a", "?]0;title?"},
+		{"a\rb\bc\177", "a?b?c?"},
+		{"\302\2332J \302\240", "??2J \302\240"},
+		{"\033[", "?["},
+		{"\033", "?"},
+		{"\302", "\302"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out = BUF_INIT(100);
+
+		buf_adds(&out, cases[i].text);
+		text_tame(&out);
+		assert_string_equal(buf_str(&out), cases[i].want);
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_empty_column),
 		cmocka_unit_test(test_colour_needs_a_terminal),
+		cmocka_unit_test(test_strangers_cannot_steer_the_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
