@@ -120,7 +120,13 @@ static int open_event(const struct job *job)
 static int spawn(struct to_exec *own)
 {
 	const char *argv[] = {own->program, NULL};
-	struct proc_spec spec = {.argv = argv, .out = STDERR_FILENO, .err = PROC_INHERIT};
+	struct proc_spec spec = {
+		.argv = argv,
+		.out = STDERR_FILENO,
+		.err = PROC_INHERIT,
+		.has_own_group = true, /* so that what it started ends with it */
+		.dies_with_us = true,
+	};
 	int rc = open_event(&own->queue[0]);
 
 	if (rc < 0)

@@ -153,7 +153,12 @@ static int start(const struct proc_spec *spec, const int theirs[3], pid_t *pid)
 
 int proc_spawn(const struct proc_spec *spec, struct proc *out)
 {
-	struct proc p = {.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1};
+	struct proc p = {.pid = -1,
+			 .pidfd = -1,
+			 .in = -1,
+			 .out = -1,
+			 .err = -1,
+			 .has_own_group = spec->has_own_group};
 	const int how[3] = {spec->in, spec->out, spec->err};
 	int *ours[3] = {&p.in, &p.out, &p.err};
 	int theirs[3] = {-1, -1, -1}, rc = 0;
@@ -204,8 +209,10 @@ int proc_wait(struct proc *p)
 
 void proc_kill(struct proc *p, int signo)
 {
+	bool is_for_all = p->has_own_group && signo == SIGKILL;
+
 	if (p->pid > 0)
-		kill(p->pid, signo);
+		kill(is_for_all ? -p->pid : p->pid, signo);
 }
 
 void proc_release(struct proc *p)

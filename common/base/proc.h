@@ -35,6 +35,7 @@ struct proc {
 	pid_t pid;
 	int pidfd;	  /* readable when it has ended; watch it with LOOP_READ */
 	int in, out, err; /* our ends of PROC_PIPE, -1 otherwise; O_CLOEXEC, non-blocking */
+	bool has_own_group;
 };
 
 /* -errno; -ENOENT when the program is not found (told apart from its own exit 127). */
@@ -42,6 +43,7 @@ MUST_CHECK int proc_spawn(const struct proc_spec *spec, struct proc *out);
 /* Reaps. Exit code, or 128 + signal for a child that was killed. -EAGAIN while it runs. */
 MUST_CHECK int proc_reap(struct proc *p);
 int proc_wait(struct proc *p); /* blocks; same result */
+/* SIGKILL reaches all of a child's own group, what it started too; other signals only the child. */
 void proc_kill(struct proc *p, int signo);
 void proc_release(struct proc *p); /* closes our ends; does not kill */
 

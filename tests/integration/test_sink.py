@@ -2,6 +2,7 @@
 import copy
 import json
 import os
+import pathlib
 import pty
 import signal
 import sqlite3
@@ -285,6 +286,13 @@ def program(folder, text):
     return path
 
 
+def test_names_cannot_steer_the_terminal(tmp_path):
+    e = result(verdict="worse")
+    e["data"]["variants"][1]["qualifier"] = "2\x1b[2J\r\x07"
+    r = pl("sink", "--to", "terminal", input=[e])
+    assert "2?[2J??" in r.text and "\x1b" not in r.text and "\r" not in r.text, r
+
+
 @pytest.mark.parametrize("text, code, said", [
     ("cat >/dev/null", 0, None),
     ("exit 3", 111, "exit code 3; given up"),
@@ -299,6 +307,19 @@ def test_exec(tmp_path, text, code, said):
     assert len(count.read_text().splitlines()) == (3 if code else 1)
     assert said is None or said in r.errors, r
     assert "talk" not in r.text
+
+
+def test_exec_takes_what_it_started_with_it(tmp_path):
+    """A program that is killed leaves none of its own children behind."""
+    path = program(tmp_path, f"sleep 60 & echo $! >{tmp_path}/child; wait")
+    sinks = tmp_path / "plimsoll.yaml"
+    sinks.write_text("accounts:\n  web: {provider: http, allow: [example.com]}\n"
+                     f"sinks:\n  slow: {{exec: {path}, timeout: 300ms}}\n")
+    r = pl("sink", "--config", sinks, input=[result(verdict="better")])
+    assert r.code == 111 and "killed" in r.errors, r
+    pid = int((tmp_path / "child").read_text())
+    stat = pathlib.Path(f"/proc/{pid}/stat")
+    assert not stat.exists() or stat.read_text().split()[2] in "ZX", "the program's child lives"
 
 
 def test_exec_tries_again(tmp_path):

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "common/base/loop.h"
@@ -156,6 +158,31 @@ static void children(void **state)
 	}
 }
 
+/* A program that took too long may have started others: none of them stays behind. */
+static void grandchildren_are_killed_too(void **state)
+{
+	const char *const argv[] = {"sh", "-c", "sleep 60 & echo $!; wait", NULL};
+	struct proc_spec spec = {.argv = argv, .out = PROC_PIPE, .has_own_group = true};
+	char text[32] = "";
+	struct proc p;
+	struct pollfd fd;
+
+	(void)state;
+	assert_int_equal(proc_spawn(&spec, &p), 0);
+	fd = (struct pollfd){p.out, POLLIN, 0};
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_true(read(p.out, text, sizeof(text) - 1) > 0);
+	proc_kill(&p, SIGKILL);
+	assert_int_equal(proc_wait(&p), 128 + SIGKILL);
+	/* The last of the group closes the pipe. */
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	if (read(p.out, text, sizeof(text)) != 0) {
+		kill((pid_t)strtol(text, NULL, 10), SIGKILL);
+		fail_msg("the grandchild lives");
+	}
+	proc_release(&p);
+}
+
 struct some_opts {
 	const char *config;
 	bool is_once;
@@ -222,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_watch_removed_by_a_timer_is_not_called),
 		cmocka_unit_test(a_plain_file_is_always_ready),
 		cmocka_unit_test(children),
+		cmocka_unit_test(grandchildren_are_killed_too),
 		cmocka_unit_test(options),
 	};
 
