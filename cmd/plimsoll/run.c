@@ -42,16 +42,20 @@ static const struct opt rows[] = {
 };
 #undef ROW
 
-/* True when the rule or the option says what to send. */
-static bool has_payload(const struct settings *s, const char *subject_text)
+/* True when the rule or the option says what to send, or that nothing is ever sent. */
+static bool has_payload(const struct settings *s, const struct run_opts *o,
+			const char *subject_text)
 {
 	const struct config_function *rule;
 	struct subject subject;
 
+	if (o->payload)
+		return true;
 	if (subject_parse(subject_text, &subject))
 		return false;
 	rule = config_rule(s->config, subject.account, subject.function);
-	return rule && (rule->payload_count || rule->url);
+	return rule && (rule->payload_count || rule->url ||
+			(rule->has_tests && !rule->test_count && !o->test));
 }
 
 /* Reads one line from the person. NULL (told) when there is nobody to ask. */
@@ -146,12 +150,13 @@ static enum exit_code run_subject(const struct settings *s, const struct run_opt
 	};
 	enum exit_code code = EXIT_USAGE;
 
-	if (!f.payload && !o->is_dry_run && !has_payload(s, subject))
+	if (!o->is_dry_run && !has_payload(s, o, subject)) {
 		f.payload = asked = ask_payload(subject);
-	if (o->is_dry_run)
-		code = dry_run(&f);
-	else if (f.payload || has_payload(s, subject))
-		code = run_for_real(&f, o->has_no_confirm);
+		if (!asked)
+			goto out;
+	}
+	code = o->is_dry_run ? dry_run(&f) : run_for_real(&f, o->has_no_confirm);
+out:
 	unlink(events);
 	free(events);
 	free(asked);
