@@ -38,9 +38,10 @@ static void kill_and_finish(struct child *c, int code)
 static bool drain(struct child *c)
 {
 	char piece[4096];
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = read(c->proc.out, piece, sizeof(piece))) > 0)
+	/* One that writes without end may write as fast as we read. */
+	while (!buf_is_over(&c->output) && (n = read(c->proc.out, piece, sizeof(piece))) > 0)
 		buf_add(&c->output, piece, (size_t)n);
 	if (n == 0)
 		loop_unwatch(c->loop, &c->out); /* its end would be told again and again */

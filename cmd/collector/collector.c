@@ -86,7 +86,7 @@ static void close_if_over(struct collector *c, struct run *r)
 
 static void amend(struct collector *c, struct run *r, struct json *cloud_take)
 {
-	struct json *data = finish_amended(r->told, r->last);
+	struct json *data = finish_amended(r->told, r->last_heard);
 
 	if (cloud_take) {
 		char now[WALL_RFC3339_SIZE];
@@ -256,10 +256,15 @@ static int take_plan(struct collector *c, struct run *r, const struct event *ev)
 /* A run that will never be complete must not fill the memory. */
 static void give_up(struct collector *c, struct run *r)
 {
-	if (r->state == RUN_WAITING && r->plan)
+	if (r->state == RUN_CHECKING) {
+		cloud_stop(r);
+		c->busy--;
 		tell(c, r, NULL);
-	else if (r->state == RUN_WAITING)
+	} else if (r->state == RUN_WAITING && r->plan) {
+		tell(c, r, NULL);
+	} else if (r->state == RUN_WAITING) {
 		stage_count(c->st, "result-without-plan");
+	}
 	if (r->state == RUN_TOLD && r->is_dirty)
 		amend(c, r, NULL);
 	c->busy -= r->sources_left + (r->ask ? 1 : 0);

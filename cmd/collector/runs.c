@@ -118,7 +118,10 @@ static void use(struct runs *rs, struct run *r, const struct event *ev)
 {
 	if (!r->subject && ev->subject)
 		r->subject = x_strdup(ev->subject);
-	if (r->last.ns == 0 || wall_diff_ns(ev->time, r->last) > 0)
+	if (r->last_heard.ns == 0 || wall_diff_ns(ev->time, r->last_heard) > 0)
+		r->last_heard = ev->time;
+	/* A report may come before or after the verdict, which must be the same either way. */
+	if (ev->kind != EV_MEASUREMENT && (r->last.ns == 0 || wall_diff_ns(ev->time, r->last) > 0))
 		r->last = ev->time;
 	r->bytes += ev->line_bytes;
 	rs->bytes += ev->line_bytes;

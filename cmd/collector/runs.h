@@ -42,13 +42,14 @@ struct run {
 	struct json *plan; /* data of run.planned, owned; NULL = not yet */
 	char *plan_line;   /* the event as it came, for sources; owned */
 	struct run_shard *shards;
-	size_t shard_count;    /* places in shards */
-	struct json *told;     /* data of the last run.finished, owned */
-	struct strmap reports; /* event id -> {tool, metrics} as struct json */
-	struct json *figures;  /* of our own sources: {tool, metrics}, ...; owned array */
-	bool is_dirty;	       /* something came that run.finished does not say yet */
-	struct wall last;      /* time of the last event used */
-	size_t bytes;	       /* what the lines behind it measured */
+	size_t shard_count;	/* places in shards */
+	struct json *told;	/* data of the last run.finished, owned */
+	struct strmap reports;	/* event id -> {tool, metrics} as struct json */
+	struct json *figures;	/* of our own sources: {tool, metrics}, ...; owned array */
+	bool is_dirty;		/* something came that run.finished does not say yet */
+	struct wall last;	/* time of the last event that the verdict rests on */
+	struct wall last_heard; /* ... or of a report of another tool */
+	size_t bytes;		/* what the lines behind it measured */
 	uint64_t order;
 	/* collector.c's */
 	struct collector *owner;

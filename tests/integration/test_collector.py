@@ -7,6 +7,7 @@ import os
 import random
 import select
 import signal
+import socket
 import stat
 import struct
 import threading
@@ -74,6 +75,7 @@ def report(n, run="raaaaaaaaaaaaaaaaaaaa"):
     event = copy.deepcopy(example("measurement.reported"))
     event.update(id=f"m{n:020d}", plimsollrun=run)
     event["data"]["metrics"][0]["value"] = n
+    event["time"] = f"2026-11-22T23:00:{n:02d}.000Z"  # after the results
     return event
 
 
@@ -203,6 +205,15 @@ def test_exec_sources_and_their_secrets(tmp_path):
     assert not os.path.exists((tmp_path / "path").read_text().strip())
     assert "canary" not in r.errors + r.text
     assert "lines that are no measurement" in r.errors and "broken" in r.errors and "slow" in r.errors
+
+
+def test_a_source_that_never_stops_talking_is_cut_off(tmp_path):
+    source(tmp_path, "loud.sh", "exec cat /dev/zero")
+    config = configure(tmp_path, [f"loud: {{exec: {tmp_path}/loud.sh, timeout: 10s}}"])
+    began = time.monotonic()
+    r = pl("collector", "--config", config, input=[planned(), shard()])
+    assert r.code == 0 and "source loud failed" in r.errors and time.monotonic() - began < 8, r
+    assert by_id(r)[RUN + ".f0"]["verdict"] == "worse"
 
 
 SOURCE_OF_THE_SCHEMAS = r"""
@@ -360,6 +371,20 @@ def test_a_mutable_target_that_changed_meanwhile_is_invalid(cloud, tmp_path, rev
     data = by_id(r)[RUN + ".f0"]
     assert data["outcome"] == outcome, r
     assert data["verdict"] == ("worse" if outcome == "valid" else "cannot-tell")
+
+
+def test_a_run_whose_revision_is_being_read_is_told_when_memory_runs_out(tmp_path):
+    """It is complete: it must not go the way of those that will never be."""
+    plan = planned()
+    plan["data"]["target"].update(qualifier="$LATEST", is_immutable=False)
+    fillers = [shard(run=f"r{i:020d}", rounds=1) for i in range(20)]
+    for event in fillers:
+        event["data"]["padding"] = "x" * 1000000
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = configure(tmp_path, [], account=f", endpoint: 'http://127.0.0.1:{silent.getsockname()[1]}'")
+        r = pl("collector", "--config", config, input=[plan, shard(), *fillers],
+               env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+    assert r.code == 0 and by_id(r)[RUN + ".f0"]["verdict"] == "worse", r
 
 
 @pytest.mark.slow
