@@ -5,6 +5,9 @@
 /* Codes are kept in the map as addresses of this table's rows. */
 static enum exit_code codes[] = {EXIT_FINE, EXIT_GATE_NO, EXIT_CANNOT_TELL, EXIT_USAGE, EXIT_AGAIN};
 
+/* Stands for a run that a second one has answered for: what is said of it later counts no more. */
+static enum exit_code answered_for = EXIT_FINE;
+
 struct word_code {
 	const char *word;
 	enum exit_code code;
@@ -92,12 +95,18 @@ void gate_add(struct gate *g, const struct json *data)
 	}
 	/* The first run said worse; a second that does not agree leaves the question open. */
 	if (confirms != NULL && strcmp(confirms, run) != 0) {
-		strmap_remove(&g->runs, confirms);
+		strmap_put(&g->runs, confirms, &answered_for);
 		if (code == EXIT_FINE)
 			code = EXIT_CANNOT_TELL;
 	}
-	strmap_put(&g->runs, run, keep(code));
+	if (strmap_get(&g->runs, run) != &answered_for)
+		strmap_put(&g->runs, run, keep(code));
 	forget_oldest(g);
+}
+
+bool gate_knows(const struct gate *g, const char *run)
+{
+	return run != NULL && strmap_get(&g->runs, run) != NULL;
 }
 
 enum exit_code gate_code(const struct gate *g)

@@ -32,6 +32,8 @@ struct gate {
 /* What one run.finished says by itself. */
 enum exit_code gate_code_of(const struct gate *g, const struct json *data);
 void gate_add(struct gate *g, const struct json *data);
+/* Whether it has heard of the run's end; the oldest of more than GATE_RUNS_MAX are forgotten. */
+bool gate_knows(const struct gate *g, const char *run);
 enum exit_code gate_code(const struct gate *g);
 void gate_release(struct gate *g);
 

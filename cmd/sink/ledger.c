@@ -37,12 +37,29 @@ static bool changed(struct json **doc, const struct event *ev)
 	return true;
 }
 
+/* The list of runs counted: oldest first. NULL when the run is not among them. */
+static struct json *find_counted(const struct json *doc, const char *run)
+{
+	const struct json *list = json_get(doc, "counted");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *known = json_get_str(json_elem(list, i), "run");
+
+		if (known != NULL && strcmp(known, run) == 0)
+			return json_elem(list, i);
+	}
+	return NULL;
+}
+
 static bool planned(struct json **doc, const struct event *ev)
 {
 	const char *decision = json_get_str(ev->data, "decision");
 	const char *run = json_str(json_at(ev->data, "run.id"));
 
 	if (decision == NULL || strcmp(decision, "test") != 0)
+		return false;
+	/* A plan that is told again after its result is not pending. */
+	if (run != NULL && find_counted(*doc, run) != NULL)
 		return false;
 	if (*doc == NULL)
 		*doc = json_obj();
@@ -58,20 +75,6 @@ static int64_t cost_of(const struct json *data)
 	int64_t micro_usd;
 
 	return text != NULL && unit_parse_money(text, &micro_usd) == 0 ? micro_usd : 0;
-}
-
-/* The list of runs counted: oldest first. NULL when the run is not among them. */
-static struct json *find_counted(const struct json *doc, const char *run)
-{
-	const struct json *list = json_get(doc, "counted");
-
-	for (size_t i = 0; i < json_len(list); i++) {
-		const char *known = json_get_str(json_elem(list, i), "run");
-
-		if (known != NULL && strcmp(known, run) == 0)
-			return json_elem(list, i);
-	}
-	return NULL;
 }
 
 static void add_counted(struct json *doc, const char *run, int64_t cost_micro_usd)

@@ -129,7 +129,9 @@ static int sink_open(struct stage *st, void *opts, void **ctx)
 
 static void deliver(struct sink_stage *s, const struct event *ev)
 {
-	if (ev->kind == EV_RUN_PLANNED)
+	/* A plan that is told again after its result is owed nothing. */
+	if (ev->kind == EV_RUN_PLANNED &&
+	    !gate_knows(&s->gate, json_str(json_at(ev->data, "run.id"))))
 		planned_add(&s->planned, ev);
 	if (ev->kind == EV_FUNCTION_REMOVED)
 		s->gate.has_change = true;

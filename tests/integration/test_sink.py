@@ -62,6 +62,7 @@ def functions(gateway):
     ([result(kind="run.planned", decision="skip")], [], 0),
     ([result(kind="run.planned", decision="refuse")], [], 100),
     ([result(kind="run.planned"), result(verdict="better")], [], 0),
+    ([result(kind="run.planned"), result(verdict="better"), result(kind="run.planned")], [], 0),
     ([result(verdict="cannot-tell"), result(verdict="better", rev=1)], [], 0),
     ([removed("prod/hello")], [], 0),
     ([example("shard.progress")], [], 2),

@@ -237,6 +237,9 @@ static void test_pending_of_another_run(void **state)
 	fold(&doc, PLANNED, EDITS({"decision", "\"skip\""}, {"run.id", "\"rskip\""}));
 	fold(&doc, FINISHED, EDITS({"run.id", "\"rnext\""}));
 	expect_lines(doc, LINES("plimsoll_run_pending 0"));
+	/* A plan that is told again after its result. */
+	fold(&doc, PLANNED, EDITS({"run.id", "\"rnext\""}));
+	expect_lines(doc, LINES("plimsoll_run_pending 0"));
 	json_free(doc);
 }
 
