@@ -207,18 +207,45 @@ static bool is_billed(enum outcome o)
 	return o == OUT_OK || o == OUT_FUNCTION_ERROR || o == OUT_TIMEOUT || o == OUT_HTTP_ERROR;
 }
 
+static bool has_price(const struct gathered *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->samples[i].value[FIG_COST] > 0)
+			return true;
+	return false;
+}
+
+/* What a call of this variant cost, of those that are known one by one. */
+static double mean_cost_usd(const struct gathered *g, enum variant v)
+{
+	double usd = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct sample *s = &g->samples[i];
+
+		if (s->variant != v || !is_billed(s->outcome))
+			continue;
+		usd += s->value[FIG_COST] / CALLS_PER_MILLION;
+		count++;
+	}
+	return count > 0 ? usd / (double)count : 0;
+}
+
+/* The samples are every k-th round of the measured part; the counts are of all calls. */
 double finish_cost_usd(const struct gathered *g)
 {
 	double usd = 0;
-	bool has_price = false;
 
-	for (size_t i = 0; i < g->count; i++) {
-		double cost = g->samples[i].value[FIG_COST];
+	for (int v = 0; v < VARIANT_COUNT; v++) {
+		uint64_t count = 0;
 
-		has_price = has_price || cost > 0;
-		usd += is_billed(g->samples[i].outcome) ? cost / CALLS_PER_MILLION : 0;
+		for (int o = 0; o < OUTCOME_COUNT; o++)
+			count += is_billed((enum outcome)o) ? g->outcomes[v][o] + g->warmup[v][o]
+							    : 0;
+		usd += mean_cost_usd(g, (enum variant)v) * (double)count;
 	}
-	return has_price ? usd * g->every : (double)NAN;
+	return has_price(g) ? usd : (double)NAN;
 }
 
 static void put_cost(struct json *o, const struct gathered *g)

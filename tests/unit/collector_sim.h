@@ -30,6 +30,7 @@ struct sim {
 	uint32_t billed;    /* billed time is known */
 	uint32_t index, of; /* shard */
 	bool is_old_missing;
+	bool hides_warmup; /* as our loader does: of the warm-up there are only counts */
 };
 
 static inline double sim_gauss(struct rng *r)
@@ -39,7 +40,7 @@ static inline double sim_gauss(struct rng *r)
 
 struct sim_counts {
 	uint64_t of[VARIANT_COUNT][TEMPERATURE_COUNT][OUTCOME_COUNT];
-	uint64_t due;
+	uint64_t due, warmup[VARIANT_COUNT];
 	struct hdr *response[VARIANT_COUNT][TEMPERATURE_COUNT];
 };
 
@@ -87,9 +88,12 @@ static inline void sim_call(const struct sim *s, struct rng *rng, struct calls *
 	if (!s->has_no_instances && c.outcome == OUT_OK)
 		c.instance = (uint16_t)(s->has_instance_a_call ? calls->count + 1
 							       : 1 + v * environments + e);
-	calls_add(calls, &c);
-	if (c.due_us < 0)
+	if (c.due_us >= 0 || !s->hides_warmup)
+		calls_add(calls, &c);
+	if (c.due_us < 0) {
+		counts->warmup[v]++;
 		return;
+	}
 	counts->due++;
 	counts->of[v][c.temperature][c.outcome]++;
 	if (c.outcome != OUT_OK)
@@ -134,6 +138,21 @@ static inline struct json *sim_series(struct sim_counts *counts)
 	return list;
 }
 
+static inline struct json *sim_warmup(const struct sim_counts *counts)
+{
+	struct json *list = json_arr();
+
+	for (int v = 0; v < VARIANT_COUNT; v++) {
+		struct json *w = json_obj(), *outcomes = json_obj();
+
+		json_put_int(outcomes, "ok", (int64_t)counts->warmup[v]);
+		json_put_str(w, "variant", variant_name((enum variant)v));
+		json_put(w, "outcomes", outcomes);
+		json_push(list, w);
+	}
+	return list;
+}
+
 /* Data of shard.finished; the caller frees it. */
 static inline struct json *sim_shard(const struct sim *s)
 {
@@ -171,6 +190,7 @@ static inline struct json *sim_shard(const struct sim *s)
 	json_put_int(o, "duration_ms", (int64_t)(s->rounds * s->round_s * 1000));
 	json_put_int(o, "due", (int64_t)counts.due);
 	json_put(o, "series", sim_series(&counts));
+	json_put(o, "warmup", sim_warmup(&counts));
 	json_put_str(o, "calls", buf_str(&text));
 	json_put_int(o, "calls_every", 1);
 	json_put(o, "instances", instances);

@@ -648,14 +648,34 @@ static void test_reported_metrics(void **state)
 	release(&d);
 }
 
+/* The warm-up costs money too, though our loader tells of it in numbers only. */
+static void test_cost_of_the_warmup(void **state)
+{
+	struct sim s = {.seed = 60, .add_ms = 80, .billed = 1, .hides_warmup = true, DEMO};
+	struct judged d = judge(&s, sim_plan(4), NULL);
+
+	(void)state;
+	assert_int_equal(d.g->count, 2 * 38 * 4);
+	assert_int_equal(d.g->warmup[VARIANT_NEW][OUT_OK], 6 * 4);
+	/* 176 old at 0.33 and 176 new at 0.53 a million */
+	assert_near(finish_cost_usd(d.g), 0.000151, 0.000003);
+	release(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_blocks_widened),
-		cmocka_unit_test(test_same_again),   cmocka_unit_test(test_coverage),
-		cmocka_unit_test(test_confirmation), cmocka_unit_test(test_missing_and_changed),
-		cmocka_unit_test(test_objectives),   cmocka_unit_test(test_foreign_tool),
-		cmocka_unit_test(test_two_shards),   cmocka_unit_test(test_reported_metrics),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_blocks_widened),
+		cmocka_unit_test(test_same_again),
+		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_confirmation),
+		cmocka_unit_test(test_missing_and_changed),
+		cmocka_unit_test(test_objectives),
+		cmocka_unit_test(test_foreign_tool),
+		cmocka_unit_test(test_two_shards),
+		cmocka_unit_test(test_reported_metrics),
+		cmocka_unit_test(test_cost_of_the_warmup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
