@@ -129,8 +129,10 @@ static void load(struct to_pushgateway *p)
 		snprintf(p->started, sizeof(p->started), "%s", json_get_str(doc, "started"));
 	list = json_get(doc, "owed");
 	for (size_t i = 0; i < json_len(list); i++) {
-		if (json_str(json_elem(list, i)) != NULL)
-			owe(p, json_str(json_elem(list, i)));
+		const char *subject = json_str(json_elem(list, i));
+
+		if (make_key(subject, key))
+			owe(p, subject);
 	}
 	json_free(doc);
 }

@@ -162,6 +162,22 @@ def test_a_gateway_that_is_down_is_told_and_owed(tmp_path, pushgateway):
     assert functions(pushgateway) == ["prod/hello"]
 
 
+def test_what_is_owed_to_nobody_is_passed_over(tmp_path, pushgateway):
+    """A file of the state that somebody edited: no crash, and the rest is pushed."""
+    state = tmp_path / "state"
+    pushgateway.fixed_port = pushgateway.port
+    pushgateway.stop()
+    options = ["--state", state, "--to", to(pushgateway), "--retry", "500ms"]
+    assert pl("sink", *options, input=[result(verdict="better")]).code == 111
+    path = next((state / "gateways").iterdir())
+    text = path.read_text()
+    assert '"prod/hello"' in text
+    path.write_text(text.replace('"prod/hello"', '"nobody", "' + "x" * 300 + '/y", 7, "prod/hello"'))
+    pushgateway.start()
+    r = pl("sink", *options, "--allow-empty", input=[])
+    assert r.code == 0 and functions(pushgateway) == ["prod/hello"], r
+
+
 def test_a_gateway_that_comes_up_late(tmp_path, pushgateway):
     pushgateway.stop()
     p = start("sink", "--to", f"pushgateway=http://127.0.0.1:{pushgateway.port}")
