@@ -96,7 +96,7 @@ static void amend(struct collector *c, struct run *r, struct json *cloud_take)
 		json_put_str(cloud_take, "read_at", now);
 		json_put(data, "cloud", cloud_take);
 	}
-	json_put(data, "external", run_external(r, true));
+	json_put(data, "external", run_external(r));
 	r->is_dirty = false;
 	tell_data(c, r, data);
 }
@@ -163,14 +163,14 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	g = gather_run(r->plan, shards, owed);
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
-	json_put(data, "external", run_external(r, false));
 	remember_call_time(c, r, g);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);
 	free(shards);
-	/* What is in this first telling is no news any more; reports wait for the amendment. */
-	r->is_dirty = r->reports.count > 0;
+	/* When others answer is not in the recorded events, so what they say waits for the
+	 * amendment. */
+	r->is_dirty = r->reports.count > 0 || json_len(r->figures) > 0;
 	tell_data(c, r, data);
 	if (cloud_ask_figures(&c->cloud, r))
 		c->busy++;

@@ -230,7 +230,7 @@ static int by_tool(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
-struct json *run_external(const struct run *r, bool with_reports)
+struct json *run_external(const struct run *r)
 {
 	size_t count = 0, figures = json_len(r->figures);
 	struct named_report *list = x_calloc(figures + r->reports.count + 1, sizeof(*list));
@@ -238,7 +238,7 @@ struct json *run_external(const struct run *r, bool with_reports)
 
 	for (size_t i = 0; i < figures; i++)
 		list[count++] = (struct named_report){"", "", json_elem(r->figures, i)};
-	for (size_t i = 0; with_reports && i < r->reports.count; i++)
+	for (size_t i = 0; i < r->reports.count; i++)
 		list[count++] = (struct named_report){"", r->reports.items[i].key,
 						      r->reports.items[i].value};
 	for (size_t i = 0; i < count; i++) {

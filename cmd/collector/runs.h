@@ -83,11 +83,11 @@ size_t run_shards_missing(const struct run *r);
 /* "test", "skip", "refuse"; "" without a plan. */
 const char *run_decision(const struct run *r);
 /*
- * Figures (and reports) as they stand in run.finished: sorted by tool, then by event id. The first
- * run.finished leaves reports out even when they are there, so that it does not depend on the
- * order in which events came; the amendment at the end has them all.
+ * Figures and reports as they stand in run.finished: sorted by tool, then by event id. Only
+ * amendments have them, even when they are there earlier, so that the first run.finished depends
+ * neither on the order in which events came nor on how fast a source answered.
  */
-struct json *run_external(const struct run *r, bool with_reports);
+struct json *run_external(const struct run *r);
 /* The run has been told as data (kept), in a line of so many bytes: its shards are let go. */
 void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_t bytes);
 

@@ -352,11 +352,12 @@ void details_rest(const struct json *data, const struct look *look, struct buf *
 	table_release(&t);
 }
 
-void details_cloud(const struct json *data, const struct look *look, struct buf *out)
+void details_amended(const struct json *data, const struct look *look, struct buf *out)
 {
 	struct table t = {.indent = INDENT};
 
 	row_cloud(&t, data);
+	row_external(&t, json_get(data, "external"));
 	table_write(&t, look->has_colour, out);
 	table_release(&t);
 }

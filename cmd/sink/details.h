@@ -11,7 +11,7 @@
 /* data is that of run.finished; each writes nothing where there is nothing to say. */
 void details_metrics(const struct json *data, const struct look *look, struct buf *out);
 void details_rest(const struct json *data, const struct look *look, struct buf *out);
-void details_cloud(const struct json *data, const struct look *look, struct buf *out);
+void details_amended(const struct json *data, const struct look *look, struct buf *out);
 
 /* The style of a verdict, an outcome or a state of an objective; from report.c. */
 enum text_style report_style(const char *word);

@@ -146,7 +146,7 @@ void report_amendment(const struct event *ev, const char *before, const struct l
 	buf_addf(out, "; run %s\n", ev->run ? ev->run : "?");
 	if (before != NULL && !is_word(before, word))
 		add_why(ev->data, out);
-	details_cloud(ev->data, look, out);
+	details_amended(ev->data, look, out);
 }
 
 void report_removed(const struct event *ev, const struct look *look, struct buf *out)

@@ -216,6 +216,24 @@ def test_a_source_that_never_stops_talking_is_cut_off(tmp_path):
     assert by_id(r)[RUN + ".f0"]["verdict"] == "worse"
 
 
+def test_how_fast_a_source_is_changes_nothing(tmp_path):
+    """One that answers before the first shard is there, and one that answers long after the last."""
+    told = []
+    for delay_s in (0, 1):
+        path = source(tmp_path, "source.sh", f"""sleep {delay_s}; echo '{{"name": "lines", "value": 7, "unit": "1"}}'""")
+        p = start("collector", "--config", configure(tmp_path, [f"coverage: {{exec: {path}}}"]))
+        p.stdin.write(lines(planned()))
+        p.stdin.flush()
+        time.sleep(0 if delay_s else 1)
+        out, err = p.communicate(lines(shard()), timeout=60)
+        assert p.returncode == 0, err
+        told.append([(e["id"], e["data"]) for e in map(json.loads, out.splitlines()) if "finished" in e["type"]])
+    assert told[0] == told[1] and [i for i, _ in told[0]] == [RUN + ".f0", RUN + ".f1"]
+    assert [bool(d["external"]) for _, d in told[0]] == [False, True]
+    said = pl("sink", "--to", "terminal", input=out)
+    assert said.code == 1 and "lines 7" in said.text, said
+
+
 SOURCE_OF_THE_SCHEMAS = r"""
 key=$(jq -r '.subject | sub("/"; ":")')
 curl -fsS -K <(printf 'user = "%s:"\n' "$SONAR_TOKEN") "$SONAR/api/measures/component?component=$key&metricKeys=coverage,code_smells" |
