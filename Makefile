@@ -118,13 +118,15 @@ docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the 
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
 install: all ## programs and pages into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs/decisions \
 		$(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 755 $(BUILT_PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/plimsoll.schema.json $(DESTDIR)$(PREFIX)/share/plimsoll
 	install -m 644 grafana/rules.yml $(DESTDIR)$(PREFIX)/share/plimsoll/grafana
 	install -m 644 grafana/dashboards/*.json $(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
-	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll
+	install -m 644 README.md HACKING.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/plimsoll
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs
+	install -m 644 docs/decisions/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs/decisions
 
 clean: ## remove build/
 	rm -rf build

@@ -138,8 +138,11 @@ static void start_more(struct sources *s)
 		rc = start(job);
 		if (rc == 0)
 			continue;
-		log_warn("cannot start source %s (%s): %s", job->source->name, job->source->exec,
-			 strerror(-rc));
+		log_warn("cannot start source %s (%s): %s%s", job->source->name, job->source->exec,
+			 strerror(-rc),
+			 strchr(job->source->exec, '/')
+				 ? ""
+				 : "; a name without / is looked up in PATH");
 		end_job(job, NULL); /* starts more itself */
 		return;
 	}

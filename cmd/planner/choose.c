@@ -132,7 +132,9 @@ static void decide_no_rule(struct draft *d)
 			     "no rule under functions is for %s/%s (plimsoll add writes one)",
 			     d->subject.account, d->subject.function);
 	else if (d->rule->has_tests && d->rule->test_count == 0)
-		draft_decide(d, no, "rule %s/%s says tests: [], so it is noticed and never called",
+		draft_decide(d, no,
+			     "rule %s/%s says tests: [], so it is noticed and never called "
+			     "(plimsoll add writes a rule of its own)",
 			     d->rule->account, d->rule->pattern);
 }
 

@@ -39,7 +39,7 @@ static enum exit_code check(const struct door *d)
 		code = EXIT_USAGE;
 	}
 	if (c)
-		printf("%s: fine: %zu accounts, %zu function rules, %zu tests, %zu sinks\n", path,
+		printf("%s: fine (accounts %zu, function rules %zu, tests %zu, sinks %zu)\n", path,
 		       c->account_count, c->function_count, c->test_count, c->sink_count);
 	config_free(c);
 	free(path);

@@ -183,7 +183,7 @@ const struct command command_credential = {
 		"credentials are those of the SDKs' chain. --state names the folder of the limiter "
 		"that\n"
 		"the account's callers share; without it there is none.",
-	.exits = "0 printed; 100 something must be changed (stderr says what); 111 try again",
+	.exits = "  0 printed   100 you must change something   111 try again",
 	.rows = rows,
 	.row_count = ARRAY_LEN(rows),
 	.opts_bytes = sizeof(struct credential_opts),

@@ -85,7 +85,9 @@ static int merge_file(struct merge *m, const char *path)
 		got = lines_fill(&ln, fd);
 		rc = got < 0 ? (int)got : merge_lines(m, &ln, &number);
 	}
-	if (rc)
+	if (fd < 0)
+		log_error("cannot read %s: %s", path, strerror(-rc));
+	else if (rc)
 		log_error("%s:%zu: %s, expected a line of an HdrHistogram log (V2)", path, number,
 			  strerror(-rc));
 	lines_release(&ln);

@@ -28,7 +28,7 @@ static const struct opt init_rows[] = {
 };
 #undef ROW
 
-/* FACTS: docs/CONFIG.md lists what each permission is for. */
+/* docs/CREDENTIALS.md says what each permission is for. */
 static void print_policy(bool may_publish)
 {
 	puts("{\n"
@@ -52,11 +52,15 @@ static void write_head(struct buf *b, const char *account, const char *region)
 	buf_addf(b,
 		 "# Settings of Plimsoll; plimsoll check finds every mistake.\n"
 		 "version: 1\naccounts:\n  %s:\n    provider: aws\n    region: %s\n"
-		 "    # publish_versions: keep 5   # lets Plimsoll keep the old code callable\n"
+		 "    # Without the next line there is mostly nothing to compare with: it lets "
+		 "Plimsoll\n"
+		 "    # publish versions, so that the old code stays callable, and delete its own "
+		 "again.\n"
+		 "    # publish_versions: keep 5\n"
 		 "limits: {cost_per_run: 0.50 USD, cost_per_day: 5 USD, concurrency: 32}\n"
 		 "functions:\n"
-		 "  %s/*: {tests: []}             # noticed, never called; take functions in "
-		 "below\n",
+		 "  %s/*: {tests: []}   # noticed, never called\n"
+		 "  # take functions in: here, or with plimsoll add\n",
 		 account, region, account);
 }
 
@@ -77,16 +81,17 @@ static enum exit_code init(const struct init_opts *o)
 		log_error("which region? Set AWS_REGION, or region in ~/.aws/config");
 	else if (!name_is_valid(o->account))
 		log_error("--account %s: expected letters, digits, dots, - and _", o->account);
-	else if (inventory_read(NULL, &list)) {
+	else
+		code = inventory_read(NULL, &list);
+	if (code == EXIT_FINE) {
 		write_head(&text, o->account, region);
 		write_functions(&text, o->account, &list);
 		code = settings_write_new(o->out, &text, o->is_forced);
-	} else {
-		code = EXIT_AGAIN;
 	}
 	if (code == EXIT_FINE)
-		printf("%s: %zu functions listed; take one in, then plimsoll check\n", o->out,
-		       list.count);
+		printf("%s: %zu function%s listed, none is tested yet; plimsoll add FUNCTION takes "
+		       "one in\n",
+		       o->out, list.count, list.count == 1 ? "" : "s");
 	lambda_list_release(&list);
 	buf_release(&text);
 	free(region);

@@ -2,7 +2,7 @@
 
 #include "common/base/log.h"
 
-bool inventory_read(const struct config_account *account, struct lambda_list *out)
+enum exit_code inventory_read(const struct config_account *account, struct lambda_list *out)
 {
 	struct aws_options o;
 	struct aws_client *c = NULL;
@@ -16,5 +16,7 @@ bool inventory_read(const struct config_account *account, struct lambda_list *ou
 	if (rc)
 		log_error("%s", err.text);
 	aws_client_free(c);
-	return rc == 0;
+	if (rc)
+		return aws_fault_is_yours(err.fault) ? EXIT_USAGE : EXIT_AGAIN;
+	return EXIT_FINE;
 }

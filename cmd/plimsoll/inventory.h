@@ -5,9 +5,10 @@
 #define PLIMSOLL_CMD_PLIMSOLL_INVENTORY_H
 
 #include "common/aws/lambda.h"
+#include "common/base/exit_code.h"
 #include "common/config/config.h"
 
 /* account NULL: the SDK's defaults. False, and told on stderr, when it could not be read. */
-bool inventory_read(const struct config_account *account, struct lambda_list *out);
+enum exit_code inventory_read(const struct config_account *account, struct lambda_list *out);
 
 #endif

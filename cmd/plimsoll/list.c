@@ -36,27 +36,29 @@ static void function_row(struct table *t, const struct config *c, const char *ac
 	table_end_row(t);
 }
 
-static bool aws_rows(struct table *t, const struct config *c, const struct config_account *a)
+static enum exit_code aws_rows(struct table *t, const struct config *c,
+			       const struct config_account *a)
 {
 	struct lambda_list list = {0};
-	bool is_read = inventory_read(a, &list);
+	enum exit_code code = inventory_read(a, &list);
 
 	for (size_t i = 0; i < list.count; i++)
 		function_row(t, c, a->name, list.items[i].name, list.items[i].runtime);
 	lambda_list_release(&list);
-	return is_read;
+	return code;
 }
 
-static bool http_rows(struct table *t, const struct config *c, const struct config_account *a)
+static enum exit_code http_rows(struct table *t, const struct config *c,
+				const struct config_account *a)
 {
 	for (size_t i = 0; i < c->function_count; i++)
 		if (!strcmp(c->functions[i].account, a->name))
 			function_row(t, c, a->name, c->functions[i].pattern, c->functions[i].url);
-	return true;
+	return EXIT_FINE;
 }
 
-static bool (*const rows_of[])(struct table *t, const struct config *c,
-			       const struct config_account *a) = {
+static enum exit_code (*const rows_of[])(struct table *t, const struct config *c,
+					 const struct config_account *a) = {
 	[PROVIDER_AWS] = aws_rows,
 	[PROVIDER_HTTP] = http_rows,
 };
@@ -74,8 +76,7 @@ static enum exit_code list(const struct door *d)
 		if (d->rest_count && strcmp(d->rest[0], account->name) != 0)
 			continue;
 		seen++;
-		if (!rows_of[account->provider](&t, c, account))
-			code = exit_code_worse(code, EXIT_AGAIN);
+		code = exit_code_worse(code, rows_of[account->provider](&t, c, account));
 	}
 	if (!seen) {
 		log_error("no account %s in %s", d->rest_count ? d->rest[0] : "", d->settings.path);

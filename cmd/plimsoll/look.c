@@ -27,9 +27,9 @@ struct archive *look_archive(const struct settings *s, enum archive_mode mode)
 	struct archive *a = NULL;
 
 	if (access(archive_path(s), F_OK) != 0)
-		log_error("nothing has been tested yet (no archive at %s); plimsoll run FUNCTION "
-			  "makes a start",
-			  archive_path(s));
+		log_info("nothing has been tested yet (no archive at %s); plimsoll run FUNCTION "
+			 "makes a start",
+			 archive_path(s));
 	else if (archive_open(archive_path(s), mode, &a, why))
 		log_error("%s", why);
 	return a;

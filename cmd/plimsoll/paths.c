@@ -6,6 +6,7 @@
 
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/config/config.h"
 
 #define PATH_BYTES 4096
 
@@ -53,24 +54,7 @@ char *paths_pause_of(const char *given)
 
 char *paths_config(const char *given)
 {
-	char *places[] = {
-		x_strdup("plimsoll.yaml"),
-		NULL,
-		x_strdup("/etc/plimsoll/plimsoll.yaml"),
-	};
-	char *dir = xdg("XDG_CONFIG_HOME", ".config"), *found = NULL;
-
-	if (dir)
-		places[1] = x_asprintf("%s/plimsoll.yaml", dir);
-	if (given)
-		found = x_strdup(given);
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		if (!found && places[i] && access(places[i], R_OK) == 0)
-			found = x_strdup(places[i]);
-		free(places[i]);
-	}
-	free(dir);
-	return found;
+	return given ? x_strdup(given) : config_find();
 }
 
 char *paths_program(const char *name)

@@ -146,7 +146,7 @@ enum exit_code settings_write_new(const char *path, const struct buf *text, bool
 	int rc;
 
 	if (!is_forced && access(path, F_OK) == 0) {
-		log_error("%s is there already; --force writes over it, -o names another", path);
+		log_error("%s is there already; --force writes over it", path);
 		return EXIT_USAGE;
 	}
 	rc = fs_write_atomic(path, buf_str(text), text->len_bytes, 0644);

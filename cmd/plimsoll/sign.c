@@ -271,7 +271,7 @@ const struct command command_sign = {
 	.about = "Signs the raw HTTP request on standard input with the credentials of the\n"
 		 "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) and\n"
 		 "prints canonical request, string to sign and the headers to add.",
-	.exits = "0 signed; 100 the request, the options or the credentials are wrong",
+	.exits = "  0 signed   100 the request, the options or the credentials are wrong",
 	.rows = rows,
 	.row_count = ARRAY_LEN(rows),
 	.opts_bytes = sizeof(struct sign_opts),

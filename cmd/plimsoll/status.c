@@ -13,11 +13,18 @@ static void head(struct table *t, const char *const *names)
 	table_end_row(t);
 }
 
+struct view {
+	struct table table;
+	size_t rows;
+};
+
 static void run_row(const struct archive_run *r, void *ctx)
 {
-	struct table *t = ctx;
+	struct view *view = ctx;
+	struct table *t = &view->table;
 	char date[17];
 
+	view->rows++;
 	look_short_date(r->finished_at, date);
 	table_cell(t, r->function, TEXT_BOLD);
 	table_cell(t, look_or_dash(r->verdict), look_verdict_style(r->verdict));
@@ -46,20 +53,22 @@ static enum exit_code status(const struct settings *s, const struct archive_quer
 					    "when",	"run",	   "why",     NULL};
 	struct archive *a = look_archive(s, ARCHIVE_READ);
 	char why[ARCHIVE_WHY_SIZE];
-	struct table t = {0};
+	struct view view = {0};
 	int rc;
 
 	tell_pause(s);
 	if (!a)
 		return EXIT_FINE;
-	head(&t, names);
-	rc = archive_runs(a, q, run_row, &t, why);
+	head(&view.table, names);
+	rc = archive_runs(a, q, run_row, &view, why);
 	archive_close(a);
 	if (rc)
 		log_error("%s", why);
+	else if (!view.rows)
+		puts("no runs yet");
 	else
-		look_print(&t);
-	table_release(&t);
+		look_print(&view.table);
+	table_release(&view.table);
 	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 

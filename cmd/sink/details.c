@@ -321,6 +321,13 @@ static void row_external(struct table *t, const struct json *external)
 	}
 }
 
+static const char *compare_words(const char *compare)
+{
+	if (compare == NULL)
+		return "?";
+	return strcmp(compare, "none") == 0 ? "nothing compared" : compare;
+}
+
 static void row_run(struct table *t, const struct json *data)
 {
 	const char *run = json_str(json_at(data, "run.id")), *cost = json_get_str(data, "cost_usd");
@@ -332,7 +339,7 @@ static void row_run(struct table *t, const struct json *data)
 		unit_format_money(micro_usd, money);
 	table_cell(t, "run", TEXT_DIM);
 	table_cellf(t, TEXT_DIM, "%s  test %s, %s, cost %s", run ? run : "?", test ? test : "?",
-		    compare ? compare : "?", money);
+		    compare_words(compare), money);
 	table_end_row(t);
 }
 

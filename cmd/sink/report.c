@@ -108,11 +108,14 @@ static void add_why(const struct json *data, struct buf *out)
 	if ((is_valid || is_compared) && !(reason != NULL && is_word(verdict_reason, reason)))
 		add_line(verdict_reason, out);
 	if (is_valid && !is_compared)
-		add_line("Nothing was compared: only the objectives, if any, were judged.", out);
+		add_line("Nothing was compared: only the objectives, if any, were judged (run "
+			 "--dry-run says "
+			 "why).",
+			 out);
 	if (is_word(verdict, "worse") && json_get_bool(data, "is_confirmed", false))
 		add_line("A second run confirmed it.", out);
 	else if (is_word(verdict, "worse") && json_get_bool(data, "confirm_wanted", false))
-		add_line("Not confirmed by a second run yet.", out);
+		add_line("Not confirmed by a second run yet; plimsoll run measures it again.", out);
 }
 
 static bool was_made(const struct json *data)

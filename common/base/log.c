@@ -72,7 +72,8 @@ static void write_line(enum log_level level, const char *text)
 	ssize_t wrote;
 
 	if (is_for_people) {
-		buf_addf(&line, "%s: %s", speaker, levels[level].human);
+		/* A progress line may stand half written on the terminal. */
+		buf_addf(&line, "\r\033[K%s: %s", speaker, levels[level].human);
 		add_escaped(&line, text, false);
 	} else {
 		wall_format_rfc3339(wall_now(), now);

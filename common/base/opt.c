@@ -192,7 +192,7 @@ static void help_row(FILE *out, const struct opt *row)
 	if (row->metavar)
 		buf_addf(&left, " %s", row->metavar);
 	fprintf(out, "  %-26s %s", buf_str(&left), row->help);
-	if (row->default_text)
+	if (row->default_text && *row->default_text)
 		fprintf(out, " [%s]", row->default_text);
 	fputc('\n', out);
 	buf_release(&left);
@@ -200,7 +200,8 @@ static void help_row(FILE *out, const struct opt *row)
 
 void opt_help(FILE *out, const struct opt_usage *u, const struct opt_table *tables, size_t count)
 {
-	fprintf(out, "usage: %s %s\n\n%s\n", u->program, u->synopsis, u->about);
+	fprintf(out, "usage: %s%s%s\n\n%s\n", u->program, *u->synopsis ? " " : "", u->synopsis,
+		u->about);
 	for (size_t i = 0; i < count; i++) {
 		if (tables[i].count)
 			fputs(i ? "\ncommon options\n" : "\noptions\n", out);

@@ -194,6 +194,12 @@ struct config_errors {
  * or -errno with one entry in errs when the file cannot be read.
  */
 MUST_CHECK int config_load(const char *path, struct config **out, struct config_errors *errs);
+/*
+ * The settings that a program takes which was given none: the first that can be read of
+ * ./plimsoll.yaml, $XDG_CONFIG_HOME/plimsoll/plimsoll.yaml (else ~/.config/...) and
+ * /etc/plimsoll/plimsoll.yaml. NULL when none is there. The caller frees it.
+ */
+char *config_find(void);
 /* The same from memory, for tests and for `run` without a file. name stands in messages. */
 MUST_CHECK int config_parse(const char *name, const char *text, size_t len_bytes,
 			    struct config **out, struct config_errors *errs);

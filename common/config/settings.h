@@ -46,7 +46,8 @@
 	X(T_URL, read_url, OWNS_TEXT, "a URL such as https://host/path",                           \
 	  "{\"type\":\"string\",\"pattern\":\"^https?://\"}")                                      \
 	X(T_PATH, read_path, OWNS_TEXT, "the path of a file", "{\"type\":\"string\"}")             \
-	X(T_PROGRAM, read_program, OWNS_TEXT, "the path of a program that can be run",             \
+	X(T_PROGRAM, read_program, OWNS_TEXT,                                                      \
+	  "a program: a path such as ./mine, or a bare name that is in PATH",                      \
 	  "{\"type\":\"string\"}")                                                                 \
 	X(T_SECRET, read_secret, OWNS_TEXT,                                                        \
 	  "file:/path, credential:NAME, ${NAME} or the text itself", "{\"type\":\"string\"}")      \

@@ -315,6 +315,7 @@ static void release(struct stage *st)
 	free(st->stage_opts);
 	free(st->args);
 	free(st->program);
+	free(st->found_config);
 	free(st);
 }
 

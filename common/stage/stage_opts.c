@@ -10,18 +10,20 @@
 
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/config/config.h"
 
 #define ROW(field) offsetof(struct stage_opts, field)
 static const struct opt common_rows[] = {
 	{"config", 'c', OPT_STRING, ROW(config), "FILE", NULL,
-	 "settings; else ./plimsoll.yaml, else /etc/plimsoll/plimsoll.yaml, where there is one"},
+	 "settings; else the first that is there: ./plimsoll.yaml, "
+	 "~/.config/plimsoll/plimsoll.yaml, /etc/plimsoll/plimsoll.yaml"},
 	{"state", 's', OPT_STRING, ROW(state), "DIR", NULL,
 	 "remembers between runs, in this folder"},
 	{"reject", 0, OPT_STRING, ROW(reject), "FILE", NULL,
 	 "appends lines that are no good to it"},
 	{"drain", 0, OPT_DURATION_MS, ROW(drain_ms), "TIME", "30s",
 	 "after a signal, time to finish what is held"},
-	{"ready-fd", 0, OPT_U64, ROW(ready_fd), "N", "0",
+	{"ready-fd", 0, OPT_U64, ROW(ready_fd), "N", NULL,
 	 "writes a newline to this descriptor once ready"},
 	{"log-level", 0, OPT_STRING, ROW(log_level), "LEVEL", "info", "error, warn, info or debug"},
 	{"check", 0, OPT_FLAG, ROW(is_check), NULL, NULL, "checks options and settings, then ends"},
@@ -53,16 +55,6 @@ static void print_help(const struct stage *st, const struct opt_table *tables, s
 static int end_page(void)
 {
 	return fflush(stdout) || ferror(stdout) ? EXIT_AGAIN : EXIT_FINE;
-}
-
-static const char *default_config(void)
-{
-	static const char *const places[] = {"plimsoll.yaml", "/etc/plimsoll/plimsoll.yaml"};
-
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (access(places[i], R_OK) == 0)
-			return places[i];
-	return NULL;
 }
 
 static int parse(struct stage *st, const struct opt_table *tables, int argc, char **argv)
@@ -104,7 +96,7 @@ bool stage_opts_parse(struct stage *st, int argc, char **argv, int *code)
 		opt_print(stdout, tables, 2);
 	else {
 		if (!st->opts.config)
-			st->opts.config = default_config();
+			st->opts.config = st->found_config = config_find();
 		return false;
 	}
 	*code = end_page();

@@ -30,7 +30,8 @@ struct stage_out {
 struct stage {
 	const struct stage_def *def;
 	void *ctx, *stage_opts;
-	char *program; /* "plimsoll-planner" */
+	char *program;	    /* "plimsoll-planner" */
+	char *found_config; /* opts.config where --config was not given; NULL = none */
 	struct stage_opts opts;
 	const char **args;
 	size_t arg_count;

@@ -409,7 +409,7 @@ static const struct bad_case bad_cases[] = {
 	 {"f.yaml:2:9: sink \"archive\" has no path, expected"}},
 	{"arguments behind a program",
 	 A "sources: {x: {exec: cat -n}}\n",
-	 {"f.yaml:2:21: exec is \"cat -n\", expected the path of a program"}},
+	 {"f.yaml:2:21: exec is \"cat -n\", expected a program: a path such as ./mine"}},
 	{"secret for a bad variable",
 	 A "sources: {x: {exec: cat, secrets: {a-b: x}}}\n",
 	 {"f.yaml:2:36: \"a-b\" names no variable, expected A-Z"}},

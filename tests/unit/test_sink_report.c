@@ -30,7 +30,8 @@ static void test_run(void **state)
 	static const char want[] =
 		"worse          prod/hello  1 → 2  code\n"
 		"               response_p50 is worse by more than 10 %\n"
-		"               Not confirmed by a second run yet.\n"
+		"               Not confirmed by a second run yet; plimsoll run measures it "
+		"again.\n"
 		"\n"
 		"  metric            old     new    change     95 % interval\n"
 		"  response_p50  61.0 ms  141 ms    +131 %     +128 … +134 %  worse        "
@@ -78,7 +79,7 @@ static void test_short_runs(void **state)
 		{"valid", NULL, "not-compared",
 		 "not-compared   prod/hello  1 → 2  code\n"
 		 "               Nothing was compared: only the objectives, if any, were "
-		 "judged.\n"},
+		 "judged (run --dry-run says why).\n"},
 	};
 	struct buf out = BUF_INIT(65536);
 
