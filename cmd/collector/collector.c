@@ -152,21 +152,23 @@ static void remember_call_time(const struct collector *c, const struct run *r,
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
-	const struct json **shards = x_calloc(owed, sizeof(*shards));
+	struct json **shards = x_calloc(owed, sizeof(*shards));
 	struct judge_facts facts = {run_shards_missing(r), missing_why(c, r), changed};
 	struct judgement *j = x_calloc(1, sizeof(*j));
 	struct gathered *g;
 	struct json *data;
 
-	for (size_t i = 0; i < owed && i < r->shard_count; i++)
-		shards[i] = r->shards[i].data;
-	g = gather_run(r->plan, shards, owed);
+	for (size_t i = 0; i < owed; i++)
+		shards[i] = run_shard_data(r, i);
+	g = gather_run(r->plan, (const struct json *const *)shards, owed);
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
 	remember_call_time(c, r, g);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);
+	for (size_t i = 0; i < owed; i++)
+		json_free(shards[i]);
 	free(shards);
 	/* When others answer is not in the recorded events, so what they say waits for the
 	 * amendment. */

@@ -34,7 +34,7 @@ static void free_json(void *v)
 static void drop_shards(struct run *r)
 {
 	for (size_t i = 0; i < r->shard_count; i++)
-		json_free(r->shards[i].data);
+		free(r->shards[i].line);
 	free(r->shards);
 	r->shards = NULL;
 	r->shard_count = 0;
@@ -62,8 +62,8 @@ void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_
 	r->told = json_copy(data);
 	r->state = RUN_TOLD;
 	drop_shards(r);
-	rs->bytes += bytes - r->bytes;
-	r->bytes = bytes;
+	rs->bytes += bytes * RUN_TREE_FACTOR - r->bytes;
+	r->bytes = bytes * RUN_TREE_FACTOR;
 }
 
 static void forget(struct runs *rs, struct run *r, void (*before)(struct run *r))
@@ -114,7 +114,7 @@ struct run *runs_overdue(const struct runs *rs)
 	return oldest;
 }
 
-static void use(struct runs *rs, struct run *r, const struct event *ev)
+static void use(struct runs *rs, struct run *r, const struct event *ev, size_t bytes)
 {
 	if (!r->subject && ev->subject)
 		r->subject = x_strdup(ev->subject);
@@ -123,8 +123,8 @@ static void use(struct runs *rs, struct run *r, const struct event *ev)
 	/* A report may come before or after the verdict, which must be the same either way. */
 	if (ev->kind != EV_MEASUREMENT && (r->last.ns == 0 || wall_diff_ns(ev->time, r->last) > 0))
 		r->last = ev->time;
-	r->bytes += ev->line_bytes;
-	rs->bytes += ev->line_bytes;
+	r->bytes += bytes;
+	rs->bytes += bytes;
 }
 
 int run_take_plan(struct runs *rs, struct run *r, const struct event *ev)
@@ -135,7 +135,7 @@ int run_take_plan(struct runs *rs, struct run *r, const struct event *ev)
 		return -EINVAL;
 	r->plan = json_ref(ev->data);
 	r->plan_line = x_strndup(ev->line, ev->line_bytes);
-	use(rs, r, ev);
+	use(rs, r, ev, ev->line_bytes * (1 + RUN_TREE_FACTOR));
 	return 0;
 }
 
@@ -162,13 +162,13 @@ int run_take_shard(struct runs *rs, struct run *r, const struct event *ev)
 		return 0;
 	s = place_of(r, (size_t)index);
 	/* Of two attempts at a shard the later one counts, whichever comes first. */
-	if (s->data && attempt <= s->attempt)
+	if (s->line && attempt <= s->attempt)
 		return 0;
-	json_free(s->data);
+	free(s->line);
 	r->bytes -= s->bytes;
 	rs->bytes -= s->bytes;
-	*s = (struct run_shard){json_ref(ev->data), attempt, ev->line_bytes};
-	use(rs, r, ev);
+	*s = (struct run_shard){x_strndup(ev->line, ev->line_bytes), attempt, ev->line_bytes};
+	use(rs, r, ev, ev->line_bytes);
 	return 0;
 }
 
@@ -185,8 +185,22 @@ int run_take_report(struct runs *rs, struct run *r, const struct event *ev)
 	json_put(report, "metrics", json_copy(json_get(ev->data, "metrics")));
 	strmap_put(&r->reports, ev->id, report);
 	r->is_dirty = true;
-	use(rs, r, ev);
+	use(rs, r, ev, ev->line_bytes * RUN_TREE_FACTOR);
 	return 0;
+}
+
+struct json *run_shard_data(const struct run *r, size_t i)
+{
+	char why[EVENT_WHY_SIZE];
+	struct json *data;
+	struct event ev;
+
+	if (i >= r->shard_count || !r->shards[i].line)
+		return NULL;
+	BUG_ON(event_parse(r->shards[i].line, r->shards[i].bytes, &ev, why) != 0);
+	data = json_ref(ev.data);
+	event_release(&ev);
+	return data;
 }
 
 const char *run_decision(const struct run *r)
@@ -208,7 +222,7 @@ size_t run_shards_missing(const struct run *r)
 	size_t owed = run_shards_owed(r), there = 0;
 
 	for (size_t i = 0; i < r->shard_count && i < owed; i++)
-		there += r->shards[i].data != NULL;
+		there += r->shards[i].line != NULL;
 	return owed - there;
 }
 

@@ -8,8 +8,9 @@
  *	rc = run_take_shard(r, ev);
  *	if (run_is_complete(r)) ...
  *
- * Memory is bounded: when the lines held add up to more than RUNS_MAX_BYTES, the oldest run is
- * to be finished with what it has (runs_overdue).
+ * Memory is bounded: when what is held is reckoned at more than RUNS_MAX_BYTES, the oldest run is
+ * to be finished with what it has (runs_overdue). A line counts as its length, what is kept as a
+ * tree of values as RUN_TREE_FACTOR times that.
  */
 #ifndef PLIMSOLL_COLLECTOR_RUNS_H
 #define PLIMSOLL_COLLECTOR_RUNS_H
@@ -19,6 +20,7 @@
 #include "common/event/event.h"
 
 #define RUNS_MAX_BYTES (16u * 1024u * 1024u)
+#define RUN_TREE_FACTOR 6
 #define RUNS_MAX 8192	     /* remembered, finished ones too: so long is a repeat known as one */
 #define RUN_SHARDS_MAX 256   /* of one run */
 #define RUN_MEASURES_MAX 100 /* reports of other tools, of one run */
@@ -30,8 +32,9 @@ enum run_state {
 	RUN_OVER,     /* nothing more will be said: only the id is remembered */
 };
 
+/* Held as the line it came in: as a tree of values a shard takes up to ten times as much. */
 struct run_shard {
-	struct json *data; /* owned; NULL = missing */
+	char *line; /* owned; NULL = missing */
 	int64_t attempt;
 	size_t bytes;
 };
@@ -49,7 +52,7 @@ struct run {
 	bool is_dirty;		/* something came that run.finished does not say yet */
 	struct wall last;	/* time of the last event that the verdict rests on */
 	struct wall last_heard; /* ... or of a report of another tool */
-	size_t bytes;		/* what the lines behind it measured */
+	size_t bytes;		/* what is held of it is reckoned at */
 	uint64_t order;
 	/* collector.c's */
 	struct collector *owner;
@@ -76,6 +79,9 @@ void run_close(struct runs *rs, struct run *r, void (*before)(struct run *r));
 MUST_CHECK int run_take_plan(struct runs *rs, struct run *r, const struct event *ev);
 MUST_CHECK int run_take_shard(struct runs *rs, struct run *r, const struct event *ev);
 MUST_CHECK int run_take_report(struct runs *rs, struct run *r, const struct event *ev);
+
+/* The data of shard i, read again from its line; the caller frees it. NULL when it is missing. */
+struct json *run_shard_data(const struct run *r, size_t i);
 
 bool run_is_complete(const struct run *r);
 size_t run_shards_owed(const struct run *r);
