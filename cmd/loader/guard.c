@@ -194,6 +194,9 @@ int guard_size(const struct guard *g, const struct shard *sh, char why[SHARD_WHY
 		return refuse(why,
 			      "a rate of %g/s is above the limit of %g/s (limits.rate, --max-rate)",
 			      sh->workload.rate_per_s, rate_max_per_s);
+	if (executor_is_closed(sh->workload.executor) && sh->workload.vus > in_flight_max)
+		return refuse(why, "%u vus are above the limit of %llu (--max-in-flight)",
+			      sh->workload.vus, (unsigned long long)in_flight_max);
 	if (sh->in_flight > in_flight_max)
 		return refuse(why,
 			      "%u calls in flight are above the limit of %llu (--max-in-flight)",

@@ -239,6 +239,13 @@ static void size_is_bounded(void **state)
 	assert_int_equal(guard_size(&g, sh, why), 0);
 	g.in_flight_max = 15;
 	assert_int_equal(guard_size(&g, sh, why), -EACCES);
+	g.in_flight_max = 16;
+	sh->workload.executor = EXEC_CONSTANT_VUS;
+	sh->workload.vus = 17;
+	assert_int_equal(guard_size(&g, sh, why), -EACCES);
+	assert_non_null(strstr(why, "17 vus"));
+	sh->workload.vus = 16;
+	assert_int_equal(guard_size(&g, sh, why), 0);
 	shard_free(sh);
 }
 
