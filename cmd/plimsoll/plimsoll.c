@@ -5,6 +5,7 @@
 #include "cmd/plimsoll/command.h"
 #include "common/base/bug.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/base/strmap.h"
 
 static const struct command *const commands[] = {
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
 	enum exit_code code;
 
 	log_init("plimsoll");
+	proc_forbid_cores();
 	code = dispatch(argc, argv);
 	if (!fflush(stdout) && !ferror(stdout))
 		return (int)code;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -221,6 +222,13 @@ void proc_release(struct proc *p)
 	close_fd(&p->in);
 	close_fd(&p->out);
 	close_fd(&p->err);
+}
+
+void proc_forbid_cores(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none); /* lowering is always allowed */
 }
 
 /* The state of proc_run: three pipes and a deadline. */

@@ -47,6 +47,9 @@ int proc_wait(struct proc *p); /* blocks; same result */
 void proc_kill(struct proc *p, int signo);
 void proc_release(struct proc *p); /* closes our ends; does not kill */
 
+/* No core files of this process and its children: they would hold credentials. */
+void proc_forbid_cores(void);
+
 /*
  * Runs to the end with a deadline and collects its output: for short helpers. Input may be NULL.
  * Exit code as proc_reap; -ETIMEDOUT after killing it; -E2BIG when out or err is full (killed).

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/stage/stage_private.h"
 
 /* One event, from the input to the stage and, unless it eats it, onwards. */
@@ -337,6 +338,7 @@ int stage_main(const struct stage_def *def, int argc, char **argv)
 	struct stage *st = stage_new(def, argc);
 	int code;
 
+	proc_forbid_cores();
 	if (!stage_opts_parse(st, argc, argv, &code)) {
 		code = open_all(st);
 		st->code = (enum exit_code)code;

@@ -4,6 +4,7 @@ A row says how a program is started and which lines of the contract apply to it;
 """
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -291,6 +292,14 @@ def test_ready_is_told_while_the_input_is_open(name, run_stage):
     assert s.p.poll() is None
     s.feed(b"")
     assert s.p.returncode == TABLE[name].ends_with, s.errors()
+
+
+@pytest.mark.parametrize("name", rows("ready"))
+def test_no_core_file_may_hold_its_secrets(name, run_stage):
+    s = run_stage(name).ready()
+    with open(f"/proc/{s.p.pid}/limits", encoding="ascii") as f:
+        assert re.search(r"Max core file size +0 +0 ", f.read())
+    s.feed(b"")
 
 
 @pytest.mark.parametrize("name", rows("sigterm"))
