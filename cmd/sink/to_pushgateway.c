@@ -427,7 +427,9 @@ static bool pushgateway_check(const struct sink *s)
 
 	if (http_url_split(s->value, &url) == 0 && url.query == NULL)
 		return true;
-	log_error("pushgateway %s: expected a URL such as http://127.0.0.1:9091", s->value);
+	/* What stands before an at sign may be a password. */
+	log_error("pushgateway %s: expected a URL such as http://127.0.0.1:9091",
+		  strchr(s->value, '@') ? "with a user in its URL" : s->value);
 	return false;
 }
 

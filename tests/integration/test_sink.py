@@ -354,6 +354,11 @@ def test_exec_holds_the_input_back(tmp_path):
     assert (tmp_path / "runs").read_text().split() == runs
 
 
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    r = pl("sink", "--to", "pushgateway=http://user:canary@127.0.0.1:9", input=[result()])
+    assert r.code == 100 and "expected a URL" in r.errors and "canary" not in r.errors, r
+
+
 # -- options and settings ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("option, said", [
