@@ -27,10 +27,11 @@ def planned(urls, samples=20, in_flight=16):
     return [run, shard]
 
 
-def swapped(command, events, env=None):
+def swapped(command, events, env=None, said=b""):
+    """What it gives; `said` must be in its standard error."""
     p = subprocess.run(dying_with_us([os.path.join(ROOT, "pipelines", command)]), input=lines(events), capture_output=True,
                        env=clean_env(env), timeout=120)
-    assert p.returncode == 0, p.stderr.decode()
+    assert p.returncode == 0 and said in p.stderr, p.stderr.decode()
     return [json.loads(line) for line in p.stdout.splitlines()]
 
 
@@ -78,6 +79,8 @@ def test_loader_swapped_for_k6(nginx):
     shard = events[1]["data"]
     assert shard["outcome"] == "complete", shard
     assert {s["variant"]: len(s["samples_ms"]) >= 200 for s in shard["series"]} == {"old": True, "new": True}
+    few = planned({"old": server.url + "/ok", "new": server.url + "/slow"}, samples=60, in_flight=4)
+    swapped("k6-loader.sh", few, env={"K6": K6}, said=b"calls that were due")
     r = pl("collector", input=events)
     finished = r.of("run.finished")[0]["data"]
     assert pl("sink", "--to", "terminal", input=r.events).code == 2
