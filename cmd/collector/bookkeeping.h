@@ -1,5 +1,5 @@
 /*
- * bookkeeping.h - do our counts and the provider's agree? (DESIGN 6)
+ * bookkeeping.h - do our counts and the provider's agree? (docs/MEASURING.md)
  *
  * Pure. For each variant, where the provider counts that version alone:
  *	sent - unknown <= invocations + throttles <= sent

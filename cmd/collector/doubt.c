@@ -8,7 +8,7 @@
 /* Above this share of the calls due, what was measured is no longer what was asked for. */
 #define LOST_SHARE_MAX 0.01
 #define LOST_CALLS_MIN 3
-/* A foreign tool's run is compared from this many samples a side on (SCHEMAS 2). */
+/* A foreign tool's run is compared from this many samples a side on (docs/MEASURING.md). */
 #define FOREIGN_SAMPLES_MIN 200
 
 static bool is_gate(const struct json *plan, const char *name)

@@ -8,7 +8,8 @@
 #include "cmd/collector/gather.h"
 #include "cmd/collector/samples.h"
 
-/* From this share of classified calls on, latency is judged on the warm ones (DESIGN 5). */
+/* From this share of classified calls on, latency is judged on the warm ones (docs/MEASURING.md).
+ */
 #define WARM_SHARE 0.9
 
 static const struct {

@@ -9,7 +9,7 @@
 #include "common/stats/holm.h"
 
 #define ALPHA (1 - JUDGE_LEVEL)
-#define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (DESIGN 6) */
+#define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (docs/MEASURING.md) */
 
 const char *verdict_name(enum verdict v)
 {

@@ -3,7 +3,7 @@
  *
  * Values are centred on their round first, so that drift and noisy minutes, which hit both
  * variants alike, fall out. Then the environments' statistics are compared where environments are
- * known, else blocks are drawn. DESIGN 6; docs/MEASURING.md.
+ * known, else blocks are drawn (docs/MEASURING.md).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "cmd/collector/metric.h"
 #include "common/stats/quantile.h"
 
-/* An environment counts for a median once it has given this many values (DESIGN 6). */
+/* An environment counts for a median once it has given this many values (docs/MEASURING.md). */
 #define ENVIRONMENT_CALLS_MIN 5
 /* ... and for a higher quantile once this many lie beyond it. */
 #define ENVIRONMENT_BEYOND_MIN 1.0

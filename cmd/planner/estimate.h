@@ -50,8 +50,8 @@ void estimate_make(const struct shape *s, const struct call_time *call, const st
 		   struct estimate *out);
 /*
  * The smallest ratio by which new may be slower and still be called worse four times in five:
- * Welch's interval over E environments a side with 5 % host spread, the noise of calls as in
- * DESIGN 6 (simulated), at the level that the number of gates leaves.
+ * Welch's interval over E environments a side with 5 % host spread, the noise of calls as
+ * simulated, at the level that the number of gates leaves.
  */
 double estimate_detectable(const struct shape *s, double tolerance, unsigned gates);
 

@@ -1,7 +1,7 @@
 /*
  * cloudwatch.h - GetMetricData of the namespace AWS/Lambda, JSON protocol (rank 3).
  *
- * FACTS A5. Any number of queries: they go out in batches of 500, and pages (NextToken) are put
+ * Any number of queries: they go out in batches of 500, and pages (NextToken) are put
  * together.
  *
  *	struct cloudwatch_query q = {.metric = "Invocations", .stat = "Sum", .period_s = 60,

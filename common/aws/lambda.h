@@ -1,7 +1,7 @@
 /*
  * lambda.h - the control-plane calls to AWS Lambda that Plimsoll makes (rank 3).
  *
- * FACTS A2. Invoke is not here: the loader's engine does that.
+ * Invoke is not here: the loader's engine does that.
  *
  *	struct lambda_list list = {0};
  *	rc = lambda_list_functions(c, &list, &err);
@@ -21,7 +21,7 @@
 #define LAMBDA_LIST_MAX 100000 /* functions or versions; more is AWS_BAD_ANSWER */
 
 /* A function or a version of it. Strings are owned and NULL when the answer has none: a list
- * carries no state, last_update_status nor reasons (FACTS A2). */
+ * carries no state, last_update_status nor reasons. */
 struct lambda_function {
 	char *name, *arn, *version;	   /* "$LATEST" or a number */
 	char *code_sha256;		   /* base64, as the service gives it */

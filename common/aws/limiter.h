@@ -22,7 +22,7 @@
 
 #include "common/base/bug.h"
 
-#define LIMITER_PER_S 3.0 /* calls a second and account, DESIGN 2 */
+#define LIMITER_PER_S 3.0 /* calls a second and account, docs/CREDENTIALS.md */
 
 struct limiter;
 

@@ -63,7 +63,7 @@ def state_text(watch):
 
 
 def test_first_sight_then_nothing(watch, cloud):
-    """Must show 3: first one `added` per function, then nothing."""
+    """First one `added` per function, then nothing."""
     cloud.create("a"), cloud.create("b")
     first = watch.once()
     assert sorted(e["subject"] for e in first.events) == ["prod/a", "prod/b"]
@@ -402,7 +402,7 @@ def test_follow_survives_an_outage(tmp_path, own_ministack):
 
 
 def test_a_thousand_functions_each_once_and_slowly(watch, cloud):
-    """Must show 3: paging, and at most 3 calls a second."""
+    """Paging, and at most 3 calls a second."""
     watch.configure(functions="prod/nothing-*: {tests: [compare]}")
     client, code = cloud.client("lambda"), function_zip()
     for i in range(1000):

@@ -212,7 +212,7 @@ static void test_estimate(void **state)
 }
 
 /*
- * Against the simulation of DESIGN 6 (1,200 calls, tolerance 10 %, host spread 5 %): a true +20 %
+ * Against a simulation (1,200 calls, tolerance 10 %, host spread 5 %): a true +20 %
  * is found in 0.68 of runs with 8 environments a side, 0.95 with 16, all with 32. So the effect
  * that is found four times in five lies above 20 % for 8, and below it for 16 and 32.
  */
