@@ -2,9 +2,11 @@
  * state.h - small JSON documents in files, shared by the processes of one pipe (rank 2).
  *
  * One file a key under a folder; a key is a path ("functions/prod/hello"), its first part the
- * namespace. A namespace is locked (flock on NAMESPACE.lock) from the first get or put until
- * commit, so that read-modify-write is atomic between processes. Writes reach the disk in
- * commit: temporary file, fsync, rename, fsync of the folder.
+ * namespace. A namespace is locked (flock on NAMESPACE.lock) from the first get until commit, so
+ * that read-modify-write is atomic between processes. A put that no get went before replaces the
+ * document whatever it holds, so it waits for nobody: a stage that cannot commit yet, because its
+ * reader is slow, must not hold up the one behind that reader. Writes reach the disk in commit:
+ * temporary file, fsync, rename, fsync of the folder.
  *
  *	struct state *s;
  *	rc = state_open("/var/lib/plimsoll", &s);
@@ -29,7 +31,8 @@ struct state;
 MUST_CHECK int state_open(const char *dir, struct state **out);
 void state_free(struct state *s); /* gives up what was not committed; unlocks */
 
-/* What was put, committed or not. NULL when absent. The caller frees it. */
+/* What was put, committed or not. NULL when absent. The caller frees it. Blocks while another
+ * process has got something of the namespace and not committed. */
 struct json *state_get(struct state *s, const char *key);
 void state_put(struct state *s, const char *key, struct json *value_take); /* NULL deletes */
 /* Calls see for every key under the prefix (a folder such as "functions/prod"), sorted. */

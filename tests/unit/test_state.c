@@ -168,6 +168,24 @@ static void one_at_a_time(void **unused)
 	state_free(s);
 }
 
+/* The planner holds what it read while its reader is slow; the collector behind must get on. */
+static void put_alone_waits_for_nobody(void **unused)
+{
+	struct state *slow, *other;
+
+	(void)unused;
+	assert_int_equal(state_open(folder, &slow), 0);
+	assert_int_equal(state_open(folder, &other), 0);
+	assert_int_equal(number_at(slow, "durations/x"), -1);
+	alarm(10); /* a wait for the lock would have no end */
+	put_number(other, "durations/x", 7);
+	assert_int_equal(state_commit(other), 0);
+	alarm(0);
+	assert_int_equal(number_at(slow, "durations/x"), 7);
+	state_free(other);
+	state_free(slow);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +194,7 @@ int main(void)
 		cmocka_unit_test(lists_by_prefix_sorted),
 		cmocka_unit_test(damage_is_set_aside),
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(put_alone_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
