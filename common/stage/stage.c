@@ -212,6 +212,16 @@ static void drain_is_over(struct loop *l, struct loop_timer *t)
 	stage_fail(st, EXIT_AGAIN);
 }
 
+void stage_note_stop(struct stage *st)
+{
+	if (st->signals_seen++) {
+		log_error("a second signal; ending at once");
+		_exit(EXIT_AGAIN);
+	}
+	st->is_stopping = true;
+	st->drain_until = mono_add_ns(mono_now(), st->opts.drain_ms * NS_PER_MS);
+}
+
 static void on_signal(struct loop *l, int signo, void *ctx)
 {
 	struct stage *st = ctx;
@@ -221,13 +231,9 @@ static void on_signal(struct loop *l, int signo, void *ctx)
 			st->def->reload(st, st->ctx);
 		return;
 	}
-	if (st->signals_seen++) {
-		log_error("a second signal; ending at once");
-		_exit(EXIT_AGAIN);
-	}
+	stage_note_stop(st);
 	log_info("%s: finishing what is held", strsignal(signo));
-	st->is_stopping = true;
-	loop_timer_set_in(l, &st->drain_timer, st->opts.drain_ms * NS_PER_MS);
+	loop_timer_set(l, &st->drain_timer, st->drain_until);
 	if (st->def->stop)
 		st->def->stop(st, st->ctx);
 }

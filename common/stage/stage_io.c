@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -111,16 +113,27 @@ void stage_out_flush(struct stage *st)
 		loop_want(st->loop, &st->out.watch, b->len_bytes ? LOOP_WRITE : 0);
 }
 
+/* The loop has ended, so nobody reads its signalfd: what comes now is taken from the kernel. */
+static void take_signals(struct stage *st)
+{
+	static const struct timespec at_once = {0};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (sigtimedwait(&set, NULL, &at_once) > 0)
+		stage_note_stop(st);
+}
+
 void stage_out_finish(struct stage *st)
 {
-	struct mono deadline = mono_add_ns(mono_now(), st->opts.drain_ms * NS_PER_MS);
-
 	stage_out_flush(st);
 	while (!stage_out_is_empty(st) && !st->out.is_gone) {
 		struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
-		int64_t left_ns = mono_diff_ns(deadline, mono_now());
 
-		if (left_ns <= 0 && st->is_stopping)
+		take_signals(st);
+		if (st->is_stopping && !mono_is_before(mono_now(), st->drain_until))
 			break;
 		if (poll(&fd, 1, 100) > 0)
 			stage_out_flush(st);

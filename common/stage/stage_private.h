@@ -44,6 +44,7 @@ struct stage {
 		is_over;
 	struct loop_timer drain_timer;
 	int signals_seen;
+	struct mono drain_until; /* once is_stopping */
 
 	struct stage_out out;
 	struct state *state;
@@ -60,9 +61,13 @@ struct stage_count {
 /* stage_io.c */
 void stage_out_open(struct stage *st);
 void stage_out_line(struct stage *st, const char *line, size_t len_bytes);
-void stage_out_flush(struct stage *st);	 /* what the reader takes now */
-void stage_out_finish(struct stage *st); /* blocks, bounded by --drain */
+void stage_out_flush(struct stage *st); /* what the reader takes now */
+/* Blocks while the reader is slow: without limit, or after a signal until --drain is over. */
+void stage_out_finish(struct stage *st);
 bool stage_out_is_empty(const struct stage *st);
+
+/* stage.c: SIGTERM or SIGINT came. The first sets the end of --drain, a second ends the process. */
+void stage_note_stop(struct stage *st);
 
 /* stage_reject.c */
 int stage_reject_open(struct stage *st);

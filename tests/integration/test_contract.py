@@ -333,6 +333,25 @@ def test_a_reader_that_left_is_0_when_nothing_is_held(name, run_stage):
     assert s.p.wait(20) == 0, s.errors()
 
 
+@pytest.mark.parametrize("name", rows("broken-pipe"))
+def test_drain_is_counted_once_while_the_reader_stands_still(name, run_stage):
+    s = run_stage(name, "--drain", "2s").ready()
+    flood(s, lambda n: other(n, 30000), idle_s=1.0)
+    begun = time.monotonic()
+    s.p.send_signal(signal.SIGTERM)
+    assert s.p.wait(20) == 111, s.errors()
+    assert 1.5 < time.monotonic() - begun < 3.5, s.errors()
+
+
+def test_a_signal_reaches_a_stage_that_failed_before_a_slow_reader(run_stage):
+    s = run_stage("echo", "--reject", "/dev/full", "--drain", "1s").ready()
+    s.p.stdin.write(other(1, 30000) * 4 + b"no event\n")
+    s.p.stdin.flush()
+    wait_for("the failure", lambda: "No space left" in s.errors())
+    s.p.send_signal(signal.SIGTERM)
+    assert s.p.wait(20) == 111, s.errors()
+
+
 # -- memory --
 
 def flood(stage, make, total_bytes=GIB, idle_s=2.0):
