@@ -33,9 +33,6 @@ static bool is_inherited(const struct proc_spec *spec, const char *assignment)
 	for (size_t i = 0; i < ARRAY_LEN(always_inherited); i++)
 		if (name_matches(always_inherited[i], assignment))
 			return true;
-	for (const char *const *p = spec->inherit; p && *p; p++)
-		if (name_matches(*p, assignment))
-			return true;
 	return spec->has_whole_env;
 }
 
@@ -102,6 +99,8 @@ NO_RETURN static void become(const struct proc_spec *spec, const char **env, con
 			goto fail;
 	for (int signo = 1; signo < NSIG; signo++)
 		signal(signo, SIG_DFL);
+	/* What we were started with by others (a shell's 9>lock) is not marked by us. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (spec->has_own_group)
 		setpgid(0, 0);
 	if (spec->dies_with_us)

@@ -2,8 +2,8 @@
  * proc.h - children without a shell, with an environment that carries no secret (rank 0).
  *
  * A child starts with default signals, an empty signal mask, only descriptors 0 to 2, and an
- * environment of the names in a short allow-list (PATH HOME LANG TZ TMPDIR USER LOGNAME and XDG_*)
- * plus what the caller adds; credentials of ours are never inherited unless asked for by name.
+ * environment of the names in a short allow-list (PATH HOME LANG LC_* TZ TMPDIR USER LOGNAME TERM
+ * and XDG_*) plus what the caller adds; credentials of ours are not among them.
  *
  *	const char *argv[] = {"jq", ".", NULL};
  *	struct proc_spec spec = {.argv = argv, .out = PROC_PIPE};
@@ -23,12 +23,10 @@ enum { PROC_INHERIT = 0, PROC_PIPE = -1, PROC_NULL = -2 }; /* or a descriptor ab
 struct proc_spec {
 	const char *const *argv; /* argv[0] is looked up in PATH when it has no slash */
 	const char *const *env;	 /* extra NAME=value, NULL-terminated; NULL = none */
-	const char *const
-		*inherit;   /* extra names (a trailing * is a prefix) taken from our environment */
-	bool has_whole_env; /* our environment as it is (stages started by the front door) */
-	bool has_own_group; /* the terminal's Ctrl-C does not reach it */
-	bool dies_with_us;  /* SIGTERM when our process ends, however it ends */
-	int in, out, err;   /* PROC_* or a descriptor */
+	bool has_whole_env;	 /* our environment as it is (stages started by the front door) */
+	bool has_own_group;	 /* the terminal's Ctrl-C does not reach it */
+	bool dies_with_us;	 /* SIGTERM when our process ends, however it ends */
+	int in, out, err;	 /* PROC_* or a descriptor */
 };
 
 struct proc {

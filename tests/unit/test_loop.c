@@ -139,10 +139,12 @@ static void children(void **state)
 		{{"sleep", "30"}, NULL, -ETIMEDOUT, ""},
 		{{"sh", "-c", "echo \"[$SECRET_OF_OURS]\""}, NULL, 0, "[]\n"},
 		{{"sh", "-c", "yes"}, NULL, -E2BIG, NULL},
+		{{"sh", "-c", "test ! -e /proc/self/fd/57"}, NULL, 0, ""},
 	};
 
 	(void)state;
 	setenv("SECRET_OF_OURS", "canary", 1);
+	assert_int_equal(dup2(STDERR_FILENO, 57), 57); /* as a shell's 57>lock: not close-on-exec */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct buf out = BUF_INIT(4096), in = BUF_INIT(100);
 		struct proc_spec spec = {.argv = rows[i].argv};
@@ -156,6 +158,7 @@ static void children(void **state)
 		buf_release(&out);
 		buf_release(&in);
 	}
+	close(57);
 }
 
 /* A program that took too long may have started others: none of them stays behind. */
