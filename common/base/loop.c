@@ -215,11 +215,6 @@ int loop_signals(struct loop *l, const int *signals, size_t count,
 	return l->signal_watch.fd < 0 ? -errno : loop_watch(l, &l->signal_watch);
 }
 
-struct mono loop_now(const struct loop *l)
-{
-	return l->now;
-}
-
 static bool plain_is_ready(const struct loop *l)
 {
 	for (const struct loop_watch *w = l->plain; w; w = w->plain_next)

@@ -68,8 +68,6 @@ bool loop_timer_is_set(const struct loop_timer *t);
 MUST_CHECK int loop_signals(struct loop *l, const int *signals, size_t count,
 			    void (*on_signal)(struct loop *l, int signo, void *ctx), void *ctx);
 
-/* The time read once at the start of this turn; cheap. */
-struct mono loop_now(const struct loop *l);
 /* One turn: waits at most until the next timer or max_wait_ns (-1 = no limit). */
 void loop_turn(struct loop *l, int64_t max_wait_ns);
 void loop_run(struct loop *l); /* turns until loop_stop */

@@ -85,15 +85,19 @@ static int to_i64(double value, int64_t *out)
 
 int unit_parse_u64(const char *text, uint64_t *out)
 {
+	unsigned long long value;
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
 	errno = 0;
-	*out = strtoull(text, &end, 10);
+	value = strtoull(text, &end, 10);
 	if (*end)
 		return -EINVAL;
-	return errno ? -ERANGE : 0;
+	if (errno)
+		return -ERANGE;
+	*out = value;
+	return 0;
 }
 
 int unit_parse_i64(const char *text, int64_t *out)
