@@ -56,7 +56,8 @@ struct account {
 	enum exit_code code; /* with is_once */
 
 	struct lambda_account limits;
-	struct wall limits_read_at;
+	struct wall limits_read_at; /* for the event; 0 = never */
+	struct mono limits_fresh_until;
 	size_t seen_count, tested_count, published_count; /* in the first sight */
 	bool is_told_no_publish, is_told_no_limits, is_told_no_delete;
 };

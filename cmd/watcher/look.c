@@ -276,14 +276,14 @@ static int64_t retire(struct account *a, struct todo *t)
 			versions_forget(a->st, subject, version);
 		else if (err.fault == AWS_CONFLICT)
 			log_debug("%s: version %s stays: an alias holds it", subject, version);
-		else if (err.fault == AWS_DENIED)
-			a->is_told_no_delete = true;
 		if (rc && (err.fault == AWS_DENIED || err.fault == AWS_STOPPED))
 			break;
 	}
-	if (a->is_told_no_delete)
+	if (err.fault == AWS_DENIED && !a->is_told_no_delete) {
+		a->is_told_no_delete = true;
 		log_warn("%s; versions that Plimsoll published stay, more than keep %u says",
 			 err.text, a->conf->publish_keep);
+	}
 	json_free(old);
 	json_free(ours);
 	free(subject);

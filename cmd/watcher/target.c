@@ -65,7 +65,6 @@ static int publish(struct account *a, const char *name, const struct lambda_func
 		return 0;
 	}
 	remember_ours(a, name, v.version);
-	t->has_just_published = true;
 	l->items = x_realloc(l->items, l->count + 1, sizeof(*l->items));
 	l->items[l->count++] = v;
 	l->cap = l->count;
@@ -155,14 +154,16 @@ int target_of_version(struct account *a, const char *name, const char *version, 
 /* Read at most every LIMITS_FRESH_NS for the whole account. */
 static int read_account_limits(struct account *a, struct aws_error *err)
 {
-	struct wall now = wall_now();
+	struct mono now = mono_now();
 	int rc;
 
-	if (a->limits_read_at.ns && wall_diff_ns(now, a->limits_read_at) < LIMITS_FRESH_NS)
+	if (mono_is_before(now, a->limits_fresh_until))
 		return 0;
 	rc = lambda_get_account(a->client, &a->limits, err);
-	if (rc == 0)
-		a->limits_read_at = now;
+	if (rc == 0) {
+		a->limits_read_at = wall_now();
+		a->limits_fresh_until = mono_add_ns(now, LIMITS_FRESH_NS);
+	}
 	return rc;
 }
 

@@ -11,7 +11,7 @@ struct target {
 	struct lambda_list versions; /* newest first; owned */
 	struct lambda_function own;  /* owned: the version under test, as it was read by number */
 	const struct lambda_function *function; /* under test: own, or what target_find was given */
-	bool is_immutable, has_just_published;
+	bool is_immutable;
 };
 
 void target_release(struct target *t);
