@@ -256,6 +256,13 @@ static void planner_reload(struct stage *st, void *ctx)
 		log_error("the settings have mistakes; the ones before stay in force");
 		return;
 	}
+	if (p->options.test && !config_test(c, p->options.test)) {
+		log_error("%s has no test %s any more, which --test names; the settings before "
+			  "stay in force",
+			  c->path, p->options.test);
+		config_free(c);
+		return;
+	}
 	config_free(p->config);
 	p->config = c;
 	log_info("settings read again");

@@ -184,3 +184,24 @@ def test_hangup_reads_the_settings_again(config, tmp_path):
         finally:
             p.kill()
             p.wait()
+
+
+def test_hangup_without_the_test_that_an_option_names(config, tmp_path):
+    path, log = config(), tmp_path / "log"
+    good = path.read_text()
+    path.write_text(good.replace("tests:", "tests:\n  nightly: {when: [code]}"))
+    with open(log, "wb") as err:
+        p = start("planner", "--config", path, "--test", "nightly", stderr=err)
+        try:
+            p.stdin.write(lines(change()))
+            p.stdin.flush()
+            assert p.stdout.readline(), log.read_text()
+            path.write_text(good)
+            p.send_signal(signal.SIGHUP)
+            wait_for("the missing test to be told", lambda: b"no test nightly any more" in log.read_bytes())
+            p.stdin.write(lines(change()))
+            p.stdin.close()
+            assert p.wait(20) == 0, log.read_text()
+        finally:
+            p.kill()
+            p.wait()
