@@ -158,7 +158,8 @@ int event_new(struct event *out, enum event_kind kind, const char *id, const cha
 	if (rc)
 		goto out;
 	json_write(ev.body, &line);
-	rc = check_length(kind, line.len_bytes, why);
+	/* A buffer that is over leaves out what did not fit: its length says nothing. */
+	rc = check_length(kind, buf_is_over(&line) ? line.max_bytes : line.len_bytes, why);
 	if (rc)
 		goto out;
 	ev.line_bytes = line.len_bytes;

@@ -307,6 +307,25 @@ static void test_sizes(void **state)
 	free(long_text);
 }
 
+/* More than the line's buffer holds: a line that is cut must not look like a short one. */
+static void test_new_of_one_huge_text(void **state)
+{
+	const size_t len_bytes = 5 * (size_t)EVENT_LINE_MAX_BYTES;
+	struct json *e = example("run.planned");
+	char *text = x_calloc(len_bytes + 1, 1);
+	struct event ev;
+	char why[EVENT_WHY_SIZE];
+
+	(void)state;
+	memset(text, 'x', len_bytes);
+	json_put_str(json_get(e, "data"), "note", text);
+	assert_int_equal(event_new(&ev, EV_RUN_PLANNED, "r1", "a/b", "r1", wall_from_s(0),
+				   json_copy(json_get(e, "data")), why),
+			 -E2BIG);
+	json_free(e);
+	free(text);
+}
+
 static void test_new_refuses_our_mistakes(void **state)
 {
 	struct event ev;
@@ -376,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_shard_finished),
 		cmocka_unit_test(test_other_types_and_no_events),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_new_of_one_huge_text),
 		cmocka_unit_test(test_new_refuses_our_mistakes),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_reference),
