@@ -137,11 +137,6 @@ const char *aws_client_region(const struct aws_client *c)
 	return c->region;
 }
 
-const char *aws_client_endpoint(const struct aws_client *c, enum aws_service s)
-{
-	return c->endpoints[s];
-}
-
 int aws_client_creds(struct aws_client *c, const struct aws_creds **out, struct aws_error *err)
 {
 	return aws_chain_get(c->chain, out, err);

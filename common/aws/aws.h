@@ -68,8 +68,6 @@ MUST_CHECK int aws_client_new(const struct aws_options *o, struct aws_client **o
 			      struct aws_error *err);
 void aws_client_free(struct aws_client *c);
 const char *aws_client_region(const struct aws_client *c);
-/* "http://127.0.0.1:4566" without a slash at the end; what targets[].url begins with. */
-const char *aws_client_endpoint(const struct aws_client *c, enum aws_service s);
 /* The session in force, renewed where due; borrowed until the next call. */
 MUST_CHECK int aws_client_creds(struct aws_client *c, const struct aws_creds **out,
 				struct aws_error *err);

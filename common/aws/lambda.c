@@ -283,7 +283,6 @@ static int push_alias(struct lambda_aliases *a, const struct json *v)
 		.name = x_strdup(name),
 		.version = x_strdup(version),
 		.revision_id = revision ? x_strdup(revision) : NULL,
-		.is_weighted = json_len(json_at(v, "RoutingConfig.AdditionalVersionWeights")) > 0,
 	};
 	return 0;
 }

@@ -33,7 +33,7 @@ struct lambda_function {
 	char *log_format;			       /* "Text" when not said */
 	char *snapstart_apply_on;		       /* "None", "PublishedVersions" */
 	char *role;
-	int64_t memory_bytes, timeout_ms, ephemeral_bytes;
+	int64_t memory_bytes, timeout_ms;
 	/* Hashes, so that no environment value is ever kept. "" = there is none. */
 	char environment_sha256[65], layers_sha256[65];
 	/* Of what may be edited without a change of behaviour that we compare: description, role,
@@ -82,7 +82,6 @@ MUST_CHECK int lambda_delete_version(struct aws_client *c, const char *function,
 
 struct lambda_alias {
 	char *name, *version, *revision_id;
-	bool is_weighted; /* routes a share of its calls to a second version */
 };
 struct lambda_aliases {
 	struct lambda_alias *items;

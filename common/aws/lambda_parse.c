@@ -105,7 +105,6 @@ int lambda_function_parse(const struct json *v, struct lambda_function *out)
 		out->modified_at = (struct wall){0};
 	out->memory_bytes = json_get_int(v, "MemorySize", 0) * MIB;
 	out->timeout_ms = json_get_int(v, "Timeout", 0) * MS_PER_S;
-	out->ephemeral_bytes = json_int(json_at(v, "EphemeralStorage.Size")) * MIB;
 	hash_value(json_at(v, "Environment.Variables"), out->environment_sha256);
 	hash_layers(json_get(v, "Layers"), out->layers_sha256);
 	hash_edits(v, out->edits_sha256);

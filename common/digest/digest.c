@@ -54,11 +54,6 @@ void digest_random(void *out, size_t len_bytes)
 		BUG("no random bytes from OpenSSL");
 }
 
-int digest_is_equal(const void *a, const void *b, size_t len_bytes)
-{
-	return CRYPTO_memcmp(a, b, len_bytes) == 0;
-}
-
 void digest_wipe(void *secret, size_t len_bytes)
 {
 	if (secret)

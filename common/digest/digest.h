@@ -27,8 +27,7 @@ void digest_hmac_sha256(const void *key, size_t key_bytes, const void *data, siz
 			uint8_t out[SHA256_BYTES]);
 void digest_hex(const uint8_t *data, size_t len_bytes, char *out); /* 2*len + 1 characters */
 void digest_random(void *out, size_t len_bytes);
-int digest_is_equal(const void *a, const void *b, size_t len_bytes); /* constant time */
-void digest_wipe(void *secret, size_t len_bytes);		     /* not optimised away */
+void digest_wipe(void *secret, size_t len_bytes); /* not optimised away */
 
 /* Standard alphabet with padding. */
 void digest_base64(const void *data, size_t len_bytes, struct buf *out);

@@ -160,12 +160,9 @@ static void set_policy(struct http *h)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	if (!h->opt.use_env_proxy)
-		curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_PROXY, ""); /* nor what http_proxy and friends say */
 	if (h->ca_file)
 		curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
-	if (h->opt.has_no_keepalive)
-		curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static void set_callbacks(CURL *e, struct transfer *t, char *why)

@@ -2,7 +2,7 @@
  * http.h - one HTTP request at a time, with a deadline (rank 2). The only door to libcurl.
  *
  * Everything in Plimsoll that speaks HTTP outside the loader's hot path goes through here.
- * http and https only, no redirects, no proxy from the environment unless asked for, bounded
+ * http and https only, no redirects, no proxy, bounded
  * head and body, connections kept between calls. It blocks at most timeout_ms, and ends within
  * about a second of is_stopped() becoming true.
  *
@@ -36,9 +36,7 @@
 struct http;
 
 struct http_options {
-	const char *ca_file;   /* PEM; NULL = the system's. Copied */
-	bool use_env_proxy;    /* honour http_proxy and friends; default: no proxy at all */
-	bool has_no_keepalive; /* a new connection for each request */
+	const char *ca_file; /* PEM; NULL = the system's. Copied */
 	/* Asked about once a second and at every transfer; true ends the request. May be NULL. */
 	bool (*is_stopped)(void *ctx);
 	void *stop_ctx;

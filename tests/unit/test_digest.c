@@ -105,8 +105,6 @@ static void test_small_ones(void **state)
 	char secret[4] = "abc";
 
 	(void)state;
-	assert_true(digest_is_equal("abc", "abc", 3));
-	assert_false(digest_is_equal("abc", "abd", 3));
 	digest_wipe(secret, sizeof(secret));
 	assert_memory_equal(secret, "\0\0\0\0", 4);
 }
