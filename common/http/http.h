@@ -2,9 +2,9 @@
  * http.h - one HTTP request at a time, with a deadline (rank 2). The only door to libcurl.
  *
  * Everything in Plimsoll that speaks HTTP outside the loader's hot path goes through here.
- * http and https only, no redirects, no proxy, bounded
- * head and body, connections kept between calls. It blocks at most timeout_ms, and ends within
- * about a second of is_stopped() becoming true.
+ * http and https only, no redirects, no proxy, bounded head and body, connections kept between
+ * calls. It blocks at most timeout_ms, and ends within about a second of is_stopped() becoming
+ * true.
  *
  *	struct http *h = http_new(&(struct http_options){.is_stopped = http_signal_pending});
  *	struct http_response r = HTTP_RESPONSE_INIT;
