@@ -282,7 +282,6 @@ void job_start(struct job_world *w, struct shard *shard_take, const char *parse_
 
 	j->world = w;
 	j->shard = shard_take;
-	j->due_timer.run = NULL; /* job_begin */
 	j->act_timer.run = act;
 	j->deadline_timer.run = on_deadline;
 	j->progress_timer.run = on_progress;

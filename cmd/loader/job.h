@@ -37,7 +37,7 @@ struct job_world {
 	struct guard guard;
 	struct fences fences;
 	char *credential_program;
-	bool is_paused, is_stopping;
+	bool is_paused;
 	struct job *first; /* not over yet */
 	size_t count;
 };
@@ -70,10 +70,6 @@ struct call {
 	struct place place;
 	struct prepared *request;
 	struct call *next_free;
-};
-
-struct user { /* of a closed executor */
-	struct mono free_since;
 };
 
 struct job {

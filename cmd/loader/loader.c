@@ -211,7 +211,6 @@ static void stop(struct stage *st, void *ctx)
 	struct loader *ld = ctx;
 
 	(void)st;
-	ld->world.is_stopping = true;
 	for (struct job *j = ld->world.first; j; j = j->next)
 		job_stop(j, JOB_CANCELLED, "the loader was told to stop");
 }

@@ -302,11 +302,6 @@ static bool begin_closed(struct schedule *s, int64_t now_ns)
 	return true;
 }
 
-bool schedule_is_at_end(const struct schedule *s)
-{
-	return s->is_at_end;
-}
-
 bool schedule_next(struct schedule *s, int64_t now_ns, struct place *out)
 {
 	bool is_closed = executor_is_closed(s->w.executor);

@@ -128,7 +128,5 @@ void schedule_release(struct schedule *s);
  * part). No allocation.
  */
 bool schedule_next(struct schedule *s, int64_t now_ns, struct place *out);
-/* Closed: no new round begins any more; false when the one in hand has places left. */
-bool schedule_is_at_end(const struct schedule *s);
 
 #endif

@@ -47,7 +47,7 @@ enum figure {
 struct result { /* of one call */
 	const struct place *place;
 	enum outcome outcome;
-	bool was_sent, was_answered;
+	bool was_sent;
 	int64_t late_us; /* sent - due */
 	int64_t response_us, service_us;
 	const struct answer *answer; /* NULL without one */
