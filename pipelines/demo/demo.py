@@ -368,6 +368,15 @@ def start_time(pid):
         return None
 
 
+def is_alive(group):
+    """Whether anything of a process group is left."""
+    try:
+        os.killpg(group, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
 def stop_kept(folder):
     """Ends what an earlier KEEP=1 left running, and nothing else."""
     try:
@@ -383,7 +392,7 @@ def stop_kept(folder):
             except ProcessLookupError:
                 pass
         try:
-            servers.wait_for("end", lambda: all(start_time(pid) is None for pid in mine), 5)
+            servers.wait_for("end", lambda: not any(is_alive(pid) for pid in mine), 8)
         except TimeoutError:
             pass
     os.unlink(os.path.join(folder, "sessions"))

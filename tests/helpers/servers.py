@@ -6,6 +6,7 @@ polling its own health page, and is stopped by its process id. Nothing is left b
 	with Ministack(folder) as cloud:
 		print(cloud.url)
 """
+import ctypes
 import json
 import os
 import signal
@@ -16,8 +17,14 @@ import time
 import urllib.error
 import urllib.request
 
+PR_SET_CHILD_SUBREAPER = 36
 READY_S = 60.0
 STOP_S = 8.0
+
+
+def adopt_orphans(yes):
+    """While a server is stopped its children become ours, so that we can wait for them too."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)
 
 
 def free_port():
@@ -123,6 +130,7 @@ class Server:
     def stop(self):
         if self.process is None:
             return
+        adopt_orphans(True)
         try:
             self.signal(signal.SIGCONT)
             self.process.terminate()
@@ -137,11 +145,17 @@ class Server:
         """The hard way, with whatever children are left."""
         if self.process is None:
             return
+        adopt_orphans(True)
         try:
             self.signal(signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()
+        try:
+            while True:
+                os.waitpid(-self.process.pid, 0)
+        except ChildProcessError:
+            adopt_orphans(False)
         self.process = None
 
     def __enter__(self):

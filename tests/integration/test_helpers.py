@@ -79,7 +79,7 @@ def test_nothing_is_left_behind(tmp_path):
         fn.invoke()
         pid = server.pid
         assert len(group_of(pid)) >= 2
-    servers.wait_for("all gone", lambda: group_of(pid) == [], 5)
+    assert group_of(pid) == [], "stop() waits for all of them"
 
 
 def test_servers_die_with_their_starter(tmp_path):
