@@ -56,6 +56,7 @@ void look_print(struct table *t)
 	struct buf text = BUF_INIT(PAGE_MAX_BYTES);
 
 	table_write(t, text_has_colour(STDOUT_FILENO), &text);
+	text_tame(&text);
 	fputs(buf_str(&text), stdout);
 	buf_release(&text);
 	table_release(t);
@@ -109,4 +110,17 @@ int look_feed_sink(const char *const *args, const char *event, struct buf *out)
 	buf_release(&line);
 	free(program);
 	return rc;
+}
+
+void look_printf(const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(PAGE_MAX_BYTES);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	text_tame(&text);
+	fputs(buf_str(&text), stdout);
+	buf_release(&text);
 }

@@ -30,4 +30,7 @@ MUST_CHECK int look_feed_sink(const char *const *args, const char *event, struct
 /* The text, or "-" for none. */
 const char *look_or_dash(const char *text);
 
+/* To standard output; control characters of what strangers wrote do not get through. */
+PRINTF_LIKE(1, 2) void look_printf(const char *fmt, ...);
+
 #endif

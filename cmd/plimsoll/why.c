@@ -60,9 +60,10 @@ static void print_run(const struct archive_run *r, void *ctx)
 	char date[17];
 
 	look_short_date(r->finished_at, date);
-	printf("  %s  %s %s: %s%s%s  (%s)\n", date, *r->change_kind ? r->change_kind : "change",
-	       r->outcome, r->verdict, *r->reason || *r->verdict_reason ? ", because " : "",
-	       *r->verdict_reason ? r->verdict_reason : r->reason, r->run);
+	look_printf("  %s  %s %s: %s%s%s  (%s)\n", date,
+		    *r->change_kind ? r->change_kind : "change", r->outcome, r->verdict,
+		    *r->reason || *r->verdict_reason ? ", because " : "",
+		    *r->verdict_reason ? r->verdict_reason : r->reason, r->run);
 	++*(size_t *)ctx;
 }
 
@@ -73,8 +74,8 @@ static void print_baseline(const struct archive_baseline *b, void *ctx)
 	(void)ctx;
 	wall_format_rfc3339(b->accepted_at, at);
 	look_short_date(at, date);
-	printf("baseline: version %s, accepted %s%s%s; later changes are held against it\n",
-	       b->version, date, *b->reason ? ": " : "", b->reason);
+	look_printf("baseline: version %s, accepted %s%s%s; later changes are held against it\n",
+		    b->version, date, *b->reason ? ": " : "", b->reason);
 }
 
 static void print_history(const struct settings *s, const char *subject)

@@ -111,7 +111,9 @@ def test_why_names_the_rule(door):
 def test_what_the_archive_knows(door, tmp_path):
     assert "nothing has been tested yet" in door("status").errors
     state = tmp_path / ".local/state/plimsoll"
-    fed = pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines([example("run.finished")]), home=tmp_path)
+    event = example("run.finished")
+    event["data"]["verdict_reason"] = "a stranger wrote \x1b[2J this"
+    fed = pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines([event]), home=tmp_path)
     assert fed.code == 1, fed
     r = door("status")
     assert "prod/hello" in r.text and "worse" in r.text
@@ -122,6 +124,8 @@ def test_what_the_archive_knows(door, tmp_path):
     assert door("show", "rzzzz").code == 100
     assert "response_p50" in door("compare", "raaaa", "raaaa").text
     assert "worse" in door("why", "prod/hello").text
+    for told in (r, shown, door("why", "prod/hello")):
+        assert "a stranger wrote ?[2J this" in told.text and "\x1b" not in told.text
     r = door("accept", "prod/hello", "--reason", "new crypto")
     assert r.code == 0 and "version 2" in r.text
     assert door("accept", "prod/stranger").code == 100
