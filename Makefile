@@ -115,6 +115,10 @@ fuzz: ## broken input for every parser, under ASan and UBSan (FUZZ_S=seconds SEE
 run-fuzz: $(FUZZERS)
 	@cd $(B) && for f in $(FUZZERS); do $(CURDIR)/$$f $(or $(FUZZ_S),60) $(or $(SEED),1) $(FUZZ) || exit 1; done
 
+bench: deps ## CPU a request of the load engine, side by side with wrk (TURNS=5 REQUESTS=100000)
+	@$(MAKE) --no-print-directory MODE=release all $(B)/tests/bench_engine
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/bench.py
+
 docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the tables
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
@@ -135,7 +139,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install clean help
+.PHONY: all deps bench demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
