@@ -11,6 +11,8 @@ static void add_watcher(const struct fullpipe *f, struct pipeline *p)
 	pipeline_option(s, "--config", f->config);
 	pipeline_option(s, "--state", f->state);
 	pipeline_arg(s, f->subject ? "--once" : "--follow");
+	if (f->is_dry_run)
+		pipeline_arg(s, "--no-publish");
 	if (f->subject)
 		pipeline_arg(s, f->subject);
 }

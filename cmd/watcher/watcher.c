@@ -14,7 +14,7 @@
 #include "common/base/log.h"
 
 struct options {
-	bool is_once, is_follow;
+	bool is_once, is_follow, has_no_publish;
 };
 
 struct watcher {
@@ -35,9 +35,11 @@ static const struct opt rows[] = {
 	 "one look at every account, then end"},
 	{"follow", 0, OPT_FLAG, offsetof(struct options, is_follow), NULL, NULL,
 	 "look again and again, as often as the account's poll: says"},
+	{"no-publish", 0, OPT_FLAG, offsetof(struct options, has_no_publish), NULL, NULL,
+	 "publishes and deletes no version, whatever publish_versions: allows"},
 };
 
-static struct config *load(const char *path)
+static struct config *load(const char *path, bool may_publish)
 {
 	struct config_errors errs = {0};
 	struct config *config = NULL;
@@ -50,6 +52,8 @@ static struct config *load(const char *path)
 	if (config_load(path, &config, &errs))
 		config_errors_print(&errs, stderr);
 	config_errors_release(&errs);
+	for (size_t i = 0; config && !may_publish && i < config->account_count; i++)
+		config->accounts[i].publish_keep = 0;
 	return config;
 }
 
@@ -165,7 +169,7 @@ static enum exit_code open_watcher(struct watcher *w)
 	const char *const *names = stage_args(w->st, &count);
 	enum exit_code code;
 
-	w->config = load(stage_config_path(w->st));
+	w->config = load(stage_config_path(w->st), !w->opts.has_no_publish);
 	if (!w->config)
 		return EXIT_USAGE;
 	if (stage_is_check(w->st))
@@ -232,7 +236,7 @@ static void reload(struct stage *st, void *ctx)
 
 	if (w->manual || w->is_stopped)
 		return;
-	fresh = load(stage_config_path(st));
+	fresh = load(stage_config_path(st), !w->opts.has_no_publish);
 	if (!fresh) {
 		log_error("the settings in force stay");
 		return;

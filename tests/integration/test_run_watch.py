@@ -306,8 +306,11 @@ def test_accept_makes_a_baseline_and_ends_the_alert(door, runs):
     fn = door.cloud.function("slower")
     fn.update(sleep_ms=150).publish()
     fn.update(sleep_ms=160).publish()
+    fn.update(sleep_ms=170)
+    versions = fn.versions()
     r = door("run", "slower", "--dry-run")
     assert "held against 2, the accepted baseline" in r.text, r
+    assert fn.versions() == versions, "a dry run publishes nothing"
     assert len(door.witness("slower")) == before
 
 
