@@ -112,8 +112,9 @@ static void test_amendment(void **state)
 	report_amendment(&ev, "worse", &plain, &out);
 	expect(&out, "worse          prod/hello  amended, the verdict stands; run "
 		     "raaaaaaaaaaaaaaaaaaaa\n"
-		     "  cloud  352 invocations, 0 errors, 0 throttles by cloudwatch; not held "
-		     "against what was sent\n");
+		     "  cloud     352 invocations, 0 errors, 0 throttles by cloudwatch; not held "
+		     "against what was sent\n"
+		     "  coverage  coverage 0.75\n");
 	report_amendment(&ev, "cannot-tell", &plain, &out);
 	assert_non_null(strstr(buf_str(&out), "amended, it was cannot-tell;"));
 	buf_release(&out);
