@@ -323,7 +323,19 @@ class Demo:
             say(str(e))
             return 1
         say("Prometheus, plimsoll_verdict == 1: " + ", ".join(f"{n}={v}" for n, v in sorted(got.items())))
-        return sum(got[n] != v for n, v in want.items())
+        return sum(got[n] != v for n, v in want.items()) + self.ask_what_the_dashboard_asks()
+
+    def ask_what_the_dashboard_asks(self):
+        """Every query of the Fleet dashboard has an answer on what the real runs left. How many have none."""
+        with open(os.path.join(ROOT, "grafana", "dashboards", "fleet.json"), encoding="utf-8") as f:
+            panels = json.load(f)["panels"]
+        queries = [t["expr"] for p in panels for t in p.get("targets", [])]
+        for variable, value in (("$account", ".*"), ("$function", ".*"), ("$__range", "1h"), ("$__rate_interval", "1m")):
+            queries = [q.replace(variable, value) for q in queries]
+        silent = [q for q in queries if not self.prometheus.query(q)]
+        say(f"Fleet dashboard: {len(queries) - len(silent)} of {len(queries)} queries have an answer" +
+            "".join(f"\n      none: {q}" for q in silent))
+        return len(silent)
 
     def where_to_look(self):
         say(f"events of every stage: {self.folder}/*.ndjson; settings: {self.folder}/plimsoll.yaml")
