@@ -9,7 +9,7 @@ VERSION := 0.1.0
 B := build/$(MODE)
 PROGRAMS := plimsoll $(addprefix plimsoll-,watcher planner loader collector sink)
 COMMON := $(shell sed -n 's/^[0-9][0-9]* //p' common/RANKS)
-PACKAGES := libcurl jansson libcrypto libssl yaml-0.1 zlib sqlite3
+PACKAGES := libcurl jansson libcrypto libssl yaml-0.1 zlib sqlite3 hiredis libzmq libmicrohttpd
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wconversion -fno-common -Werror
@@ -19,8 +19,10 @@ HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
 FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Crash points are in (common/base/crash.h): for make check-fault, never to be installed.
+FLAGS_fault := -O1 -g -DPLIMSOLL_FAULT
 ifeq ($(FLAGS_$(MODE)),)
-$(error MODE=$(MODE) is not known; use release, debug or asan)
+$(error MODE=$(MODE) is not known; use release, debug, asan or fault)
 endif
 
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DPLIMSOLL_VERSION='"$(VERSION)"' -include common/base/banned.h \

@@ -95,6 +95,7 @@ struct config_test {
 	uint64_t iterations;
 	int64_t duration_ms, warmup_ms;
 	uint32_t spread;  /* 0 = off */
+	uint32_t shards;  /* on the bus: loaders that share one run; 1 */
 	char *baseline;	  /* "previous-version" */
 	uint32_t when;	  /* bits of enum cause */
 	int64_t every_ms; /* 0 = never by the clock */
@@ -155,7 +156,23 @@ struct config_price {
 	double per_gb_s_x86_usd, per_gb_s_arm_usd;
 };
 
+struct config_bus {   /* the services; all NULL without a bus: section */
+	char *redis;  /* unix socket */
+	char *secret; /* reference: password of this process' Redis user */
+	char **work;  /* endpoints: the planner binds all, a loader connects to the first */
+	size_t work_count;
+	char **results; /* likewise, of the collector */
+	size_t result_count;
+	char *key;	  /* reference: secret CURVE key of this process, Z85 */
+	char *server_key; /* public key of planner and collector, Z85; loaders need it */
+	char *loaders;	  /* file: who may connect, lines NAME PUBLIC-KEY */
+	int64_t lease_ms; /* 30 s */
+	bool is_set;
+	struct config_place place;
+};
+
 struct config {
+	struct config_bus bus;
 	struct config_account *accounts;
 	size_t account_count;
 	struct config_function *functions;

@@ -37,6 +37,15 @@
 
 struct stage;
 
+/* What a stage is fed with on the bus (docs/STATE.md); in a pipe all read standard input. */
+enum stage_inbox {
+	INBOX_NONE,    /* a source */
+	INBOX_CHANGES, /* pl_changes, one at a time; done when take() returns 0 */
+	INBOX_WORK,    /* shards from the broker; done with their shard.finished */
+	INBOX_RUNS,    /* pl_measured: run.planned, its shard.finished, reports; stage_ack(run) */
+	INBOX_OUTBOX,  /* pl_out: what a function has to tell; stage_ack(event, destination) */
+};
+
 struct stage_def {
 	const char *name;     /* "planner" */
 	const char *synopsis; /* one line for --help */
@@ -46,6 +55,11 @@ struct stage_def {
 	uint32_t eats, reads; /* EV_BIT()s */
 	bool is_source;	      /* has no standard input (watcher) */
 	bool is_end; /* emits nothing; stdout is the stage's own (sink: the person's summary) */
+
+	enum stage_inbox inbox;
+	/* Keys of state that come along with each event on the bus ("durations/@", @ = subject),
+	 * and namespaces that are loaded whole at the start. NULL-terminated, or NULL. */
+	const char *const *docs, *const *namespaces;
 
 	const struct opt *opts; /* the stage's own options */
 	size_t opt_count;
@@ -63,6 +77,9 @@ struct stage_def {
 	void (*stop)(struct stage *st, void *ctx);
 	/* SIGHUP: read the configuration again. May be NULL. */
 	void (*reload)(struct stage *st, void *ctx);
+	/* On the bus: this run must stop here; is_fenced: another loader may have it by now. */
+	void (*revoke)(struct stage *st, const char *run, const char *why, bool is_fenced,
+		       void *ctx);
 	/* How many things are unfinished; the process ends at 0 after end of input. NULL = 0. */
 	size_t (*held)(void *ctx);
 	/* Before exit; returns the exit code this stage wants (EXIT_FINE normally). */
@@ -107,6 +124,16 @@ void stage_state_put(struct stage *st, const char *key, struct json *value_take)
 /* All keys under a prefix, sorted; calls see(key) for each. */
 void stage_state_each(struct stage *st, const char *prefix, void (*see)(const char *key, void *ctx),
 		      void *ctx);
+
+/*
+ * On the bus: this input has been dealt with. INBOX_RUNS: id is a run, nothing more will be said of
+ * it. INBOX_OUTBOX: id is an event's; destination has it, or NULL: all of them have. In a pipe
+ * nothing happens.
+ */
+void stage_ack(struct stage *st, const char *id, const char *destination);
+/* INBOX_OUTBOX: whether an earlier process has acknowledged it for this destination. */
+bool stage_is_acked(const struct stage *st, const char *id, const char *destination);
+bool stage_is_bus(const struct stage *st);
 
 /* Counts a data error that is not a line of input (a target's odd answer, a source's bad output).
  */

@@ -14,7 +14,10 @@ DOORS = [
     (r"sys/epoll\.h", ["common/base", "common/engine"]),
     (r"sys/signalfd\.h", ["common/base"]),
     (r"pthread\.h", []),
-    (r"hiredis.*|zmq\.h|nghttp2/.*|microhttpd\.h|sodium.*|libpq-fe\.h", []),
+    (r"hiredis/.*", ["common/redis"]),
+    (r"zmq\.h", ["common/bus"]),
+    (r"microhttpd\.h", ["common/health"]),
+    (r"nghttp2/.*|sodium.*|libpq-fe\.h", []),
 ]
 
 
