@@ -300,6 +300,19 @@ static const struct yaml_node *top_map(struct reader *r, const struct yaml_node 
 	return v && is_map(r, v, key) && v->type == YAML_T_MAP ? v : NULL;
 }
 
+/* Without the section all of it stays empty: a stage on the bus then says that it is missing. */
+static void read_bus(struct reader *r, const struct yaml_node *node)
+{
+	struct config_bus *b = &r->config->bus;
+
+	if (!node)
+		return;
+	read_single(r, &section_bus, node, b);
+	b->is_set = true;
+	b->place = node->place;
+	check_bus(r, b, node);
+}
+
 void build_config(struct reader *r, const struct yaml_node *root)
 {
 	const struct yaml_node *node;
@@ -309,6 +322,7 @@ void build_config(struct reader *r, const struct yaml_node *root)
 	check_version(r, yaml_get(root, "version"));
 	read_single(r, &section_limits, yaml_get(root, "limits"), &c->limits);
 	read_single(r, &section_prices, yaml_get(root, "prices"), &c->price);
+	read_bus(r, yaml_get(root, "bus"));
 	if ((node = top_map(r, root, "accounts")))
 		read_accounts(r, node);
 	if (!yaml_get(root, "accounts") || (node && node->count == 0))

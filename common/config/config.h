@@ -95,7 +95,7 @@ struct config_test {
 	uint64_t iterations;
 	int64_t duration_ms, warmup_ms;
 	uint32_t spread;  /* 0 = off */
-	uint32_t shards;  /* on the bus: loaders that share one run; 1 */
+	uint32_t shards;  /* loaders that carry one run together; 1 */
 	char *baseline;	  /* "previous-version" */
 	uint32_t when;	  /* bits of enum cause */
 	int64_t every_ms; /* 0 = never by the clock */

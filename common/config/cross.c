@@ -201,3 +201,20 @@ void check_objective_keys(struct reader *r, const struct yaml_node *node)
 	free(owned);
 	free(names);
 }
+
+/* One address cannot be listened on by two processes. */
+void check_bus(struct reader *r, const struct config_bus *b, const struct yaml_node *node)
+{
+	const struct yaml_node *list = yaml_get(node, "results");
+
+	for (size_t i = 0; i < b->work_count; i++) {
+		for (size_t k = 0; k < b->result_count; k++) {
+			if (strcmp(b->work[i], b->results[k]) != 0)
+				continue;
+			config_errors_add(r->errs, list ? list->place : node->place,
+					  "results holds %s, where work is handed out, expected an "
+					  "endpoint of its own",
+					  b->results[k]);
+		}
+	}
+}

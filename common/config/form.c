@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "common/base/unit.h"
 
@@ -117,4 +118,49 @@ bool form_is_secret(const char *s)
 		return s[1] == '{' && strlen(s) > 3 && s[strlen(s) - 1] == '}' &&
 		       is_variable(s + 2, strlen(s) - 3);
 	return word == 0 || s[word] != ':';
+}
+
+bool form_is_socket(const char *s)
+{
+	return *s && strlen(s) < sizeof(((struct sockaddr_un *)0)->sun_path);
+}
+
+static bool has_port(const char *host)
+{
+	const char *end = strrchr(host, ']');
+
+	return strchr(end ? end : host, ':') != NULL;
+}
+
+bool form_is_endpoint(const char *s)
+{
+	const char *rest = s + 6;
+	char *host;
+	bool ok;
+
+	if (strncmp(s, "ipc://", 6) == 0)
+		return *rest == '/' && rest[1] && form_is_socket(rest) && !strpbrk(s, " \t\n");
+	if (strncmp(s, "tcp://", 6) != 0)
+		return false;
+	/* The star stands for a host, as ZeroMQ has it. */
+	host = strncmp(rest, "*:", 2) == 0 ? x_asprintf("any%s", rest + 1) : x_strdup(rest);
+	ok = form_is_host(host) && has_port(host);
+	free(host);
+	return ok;
+}
+
+bool form_is_key(const char *s)
+{
+	return strlen(s) == 40 && strspn(s, LETTERS_DIGITS ".-:+=^!/*?&<>()[]{}@%$#") == 40;
+}
+
+bool form_is_secret_key(const char *s)
+{
+	static const char *const references[] = {"file:", "credential:", "${"};
+
+	for (size_t i = 0; i < ARRAY_LEN(references); i++) {
+		if (strncmp(s, references[i], strlen(references[i])) == 0)
+			return form_is_secret(s);
+	}
+	return form_is_key(s);
 }

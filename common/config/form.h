@@ -21,6 +21,14 @@ bool form_is_pointer(const char *s);
 bool form_is_host(const char *s);
 /* http or https, without user and fragment: a URL that can be logged and called. */
 bool form_is_url(const char *s);
+/* ipc:///absolute/path of a socket, or tcp://HOST:PORT; * is every address. */
+bool form_is_endpoint(const char *s);
+/* A path that a unix socket can have: at most 107 bytes. */
+bool form_is_socket(const char *s);
+/* A CURVE key: 40 characters of Z85 (ZeroMQ RFC 32). */
+bool form_is_key(const char *s);
+/* A key, or a reference as form_is_secret. */
+bool form_is_secret_key(const char *s);
 /*
  * file:/path, credential:NAME, ${NAME}, or the secret itself. What looks like a reference (word:)
  * must be one that is known.

@@ -80,8 +80,8 @@ static void read_texts(struct reader *r, const struct setting *s, const struct y
 
 	if (!is_setting_list(r, s, v))
 		return;
+	list_release(s, target); /* of the default */
 	*items = x_calloc(v->count + 1, sizeof(char *));
-	*count = 0;
 	for (size_t i = 0; i < v->count; i++) {
 		const struct yaml_node *e = v->entries[i].value;
 		struct buf is = BUF_INIT(512);
@@ -105,15 +105,32 @@ void read_names(struct reader *r, const struct setting *s, const struct yaml_nod
 		   "a name of letters, digits and . _ -, at most 64");
 }
 
-void read_hosts(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
+static void read_some_texts(struct reader *r, const struct setting *s, const struct yaml_node *v,
+			    void *target, bool (*is_good)(const char *), const char *expected,
+			    const char *one)
 {
 	size_t before = r->errs->count;
 
-	read_texts(r, s, v, target, form_is_host,
-		   "a host or host:port such as api.example.com, without https:// and path");
+	read_texts(r, s, v, target, is_good, expected);
 	if (r->errs->count == before && v->count == 0)
-		config_errors_add(r->errs, v->place, "%s is empty, expected at least one host",
-				  s->key);
+		config_errors_add(r->errs, v->place, "%s is empty, expected at least one %s",
+				  s->key, one);
+}
+
+void read_hosts(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
+{
+	read_some_texts(r, s, v, target, form_is_host,
+			"a host or host:port such as api.example.com, without https:// and path",
+			"host");
+}
+
+void read_endpoints(struct reader *r, const struct setting *s, const struct yaml_node *v,
+		    void *target)
+{
+	read_some_texts(r, s, v, target, form_is_endpoint,
+			"an endpoint: ipc:///absolute/path, at most 107 bytes, or tcp://HOST:PORT, "
+			"with * as HOST for all addresses",
+			"endpoint");
 }
 
 void read_when(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)

@@ -277,6 +277,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	section_release(&section_bus, &c->bus);
 	for (size_t i = 0; i < c->account_count; i++) {
 		section_release(&section_account, &c->accounts[i]);
 		free(c->accounts[i].name);

@@ -196,7 +196,7 @@ void read_section(struct reader *r, const struct section *sec, const struct yaml
 		fill_section(r, sec, node, kind, label, target);
 }
 
-static void release_list(const struct setting *s, void *target)
+void list_release(const struct setting *s, void *target)
 {
 	char ***list = (char ***)(void *)((char *)target + s->offset);
 	size_t *count = (size_t *)(void *)((char *)target + s->count_offset);
@@ -221,7 +221,7 @@ void section_release(const struct section *sec, void *target)
 			free(*text);
 			*text = NULL;
 		} else if (setting_owns(s) == OWNS_LIST) {
-			release_list(s, target);
+			list_release(s, target);
 		}
 	}
 }

@@ -28,6 +28,7 @@ void read_section(struct reader *r, const struct section *sec, const struct yaml
 		  const char *kind, const struct entry_label *label, void *target);
 void section_defaults(const struct section *sec, void *target);
 void section_release(const struct section *sec, void *target);
+void list_release(const struct setting *s, void *target); /* of texts */
 /* Keys only: unknown ones, those of another kind, and what is missing. For sections read by hand.
  */
 void check_keys(struct reader *r, const struct section *sec, const struct yaml_node *node,
@@ -51,6 +52,7 @@ bool is_word_text(const struct yaml_node *v); /* a scalar that is not null */
 typedef void (*read_fn)(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_names(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_hosts(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_endpoints(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_when(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_payload(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_payloads(struct reader *, const struct setting *, const struct yaml_node *, void *);
@@ -69,6 +71,7 @@ void build_config(struct reader *r, const struct yaml_node *root);
 void check_test(struct reader *r, struct config_test *t, const struct yaml_node *node);
 void check_function(struct reader *r, const struct config_function *f,
 		    const struct yaml_node *node);
+void check_bus(struct reader *r, const struct config_bus *b, const struct yaml_node *node);
 void check_objective_keys(struct reader *r, const struct yaml_node *node);
 /* "account/pattern" of a key; false after telling. Both outs are the caller's to free. */
 bool split_pattern(struct reader *r, const struct yaml_entry *e, char **account, char **pattern);

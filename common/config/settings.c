@@ -132,6 +132,10 @@ static const struct setting workload_rows[] = {
 	 .is_required = true, .doc = "virtual users: each calls again when it has its answer"},
 	{"iterations", T_COUNT64, T(iterations), .min = 1, .max = 1e9, .only = ITERATIONS,
 	 .is_required = true, .doc = "how many calls"},
+	{"shards", T_COUNT, T(shards), .min = 1, .max = 16, .default_text = "1",
+	 .doc = "loaders that carry the run together, each its part of rate and spread; fewer "
+		"where "
+		"there is too little to share"},
 };
 static const struct section section_workload = {"tests.NAME.workload",
 						"How calls are made.",
@@ -215,6 +219,41 @@ const struct section section_prices = {
 	"prices",    "In USD; of AWS's first tier in 2026 where not given.",
 	prices_rows, ARRAY_LEN(prices_rows),
 	NULL,	     NULL};
+
+#define B(field) .offset = AT(config_bus, field)
+static const struct setting bus_rows[] = {
+	{"redis", T_SOCKET, B(redis), .default_text = "/run/plimsoll/redis.sock",
+	 .doc = "where Redis listens; loaders need it not"},
+	{"secret", T_SECRET, B(secret),
+	 .doc = "the password of this process' user in Redis (pl-planner and so on); loaders need "
+		"none"},
+	{"work", T_ENDPOINTS, B(work), AT(config_bus, work_count),
+	 .default_text = "[ipc:///run/plimsoll/work.sock]",
+	 .doc = "where the planner hands out work: it listens on all of them, a loader connects to "
+		"the first"},
+	{"results", T_ENDPOINTS, B(results), AT(config_bus, result_count),
+	 .default_text = "[ipc:///run/plimsoll/results.sock]",
+	 .doc = "where the collector takes results, likewise"},
+	{"key", T_SECRET_KEY, B(key),
+	 .doc = "the secret key of this process: of the planner and the collector, or of one "
+		"loader; a secret"},
+	{"server_key", T_KEY, B(server_key),
+	 .doc = "the public key of the planner and the collector, by which a loader knows them"},
+	{"loaders", T_PATH, B(loaders),
+	 .doc = "who may connect: a file of lines NAME PUBLIC-KEY, for the planner and the "
+		"collector; who is not in it is refused"},
+	{"lease", T_DURATION, B(lease_ms), .min = 1000, .max = 60000, .default_text = "30s",
+	 .doc = "a loader that is not heard of for so long loses its run, and stops it before"},
+};
+#undef B
+const struct section section_bus = {
+	"bus",
+	"How the services are connected (--bus); not needed in a pipe. Each process has settings "
+	"of its own: its password, its key.",
+	bus_rows,
+	ARRAY_LEN(bus_rows),
+	NULL,
+	NULL};
 
 #define S(field) .offset = AT(config_source, field)
 static const struct setting sonarqube_rows[] = {
@@ -328,6 +367,7 @@ static const struct section *const tests_of[] = {&section_test, NULL};
 static const struct section *const metrics_of[] = {&section_gate, NULL};
 static const struct section *const limits_of[] = {&section_limits, NULL};
 static const struct section *const prices_of[] = {&section_prices, NULL};
+static const struct section *const bus_of[] = {&section_bus, NULL};
 const struct top_key top_keys[] = {
 	{"version", TOP_VERSION, NULL, "of this format: 1"},
 	{"accounts", TOP_NAMED, accounts_of, "where functions live, by name; at least one"},
@@ -343,5 +383,6 @@ const struct top_key top_keys[] = {
 	{"sources", TOP_NAMED, source_sections, "who else is asked about a run"},
 	{"sinks", TOP_NAMED, sink_sections, "where results go"},
 	{"prices", TOP_SECTION, prices_of, "what calls cost"},
+	{"bus", TOP_SECTION, bus_of, "how the services are connected"},
 };
 const size_t top_key_count = ARRAY_LEN(top_keys);

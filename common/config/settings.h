@@ -51,6 +51,17 @@
 	  "{\"type\":\"string\"}")                                                                 \
 	X(T_SECRET, read_secret, OWNS_TEXT,                                                        \
 	  "file:/path, credential:NAME, ${NAME} or the text itself", "{\"type\":\"string\"}")      \
+	X(T_SECRET_KEY, read_secret_key, OWNS_TEXT,                                                \
+	  "a CURVE key: file:/path, credential:NAME, ${NAME} or 40 characters of Z85",             \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_KEY, read_key, OWNS_TEXT, "a CURVE key: 40 characters of Z85, in quotes",              \
+	  "{\"type\":\"string\",\"minLength\":40,\"maxLength\":40}")                               \
+	X(T_SOCKET, read_socket, OWNS_TEXT, "the path of a unix socket, at most 107 bytes",        \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_ENDPOINTS, read_endpoints, OWNS_LIST,                                                  \
+	  "a list of endpoints such as [ipc:///run/plimsoll/work.sock]",                           \
+	  "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\","                     \
+	  "\"pattern\":\"^(ipc:///|tcp://)\"}}")                                                   \
 	X(T_SECRETS, read_secrets, OWNS_NOTHING, "NAME: secret, ...",                              \
 	  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                  \
 	X(T_POINTER, read_pointer, OWNS_TEXT, "a JSON pointer such as /ctx/id, or header:NAME",    \
@@ -108,7 +119,7 @@ struct section {
 };
 
 extern const struct section section_account, section_function, section_payload, section_test,
-	section_gate, section_limits, section_prices;
+	section_gate, section_limits, section_prices, section_bus;
 
 /* What stands at the top, by which shape, and where it is described; for reference and schema. */
 enum top_shape { TOP_VERSION, TOP_NAMED, TOP_PATTERNS, TOP_OBJECTIVES, TOP_METRICS, TOP_SECTION };

@@ -221,6 +221,22 @@ static void read_path(struct reader *r, const struct setting *s, const struct ya
 	free(text);
 }
 
+static void read_socket(struct reader *r, const struct setting *s, const struct yaml_node *v,
+			void *target)
+{
+	char *text = expand(r, s, v);
+	char *path = text ? path_beside(v->place.file, text) : NULL;
+
+	if (path && form_is_socket(path)) {
+		put_text(s, target, path);
+		path = NULL;
+	} else if (path) {
+		wrong_value(r, s, v);
+	}
+	free(path);
+	free(text);
+}
+
 /* A bare name is looked up in PATH when it is run; anything with a slash is a path. */
 static void read_program(struct reader *r, const struct setting *s, const struct yaml_node *v,
 			 void *target)
@@ -236,12 +252,13 @@ static void read_program(struct reader *r, const struct setting *s, const struct
 }
 
 /* The text may be the secret: it is never repeated in a message. */
-void read_secret(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
+static void read_hidden(struct reader *r, const struct setting *s, const struct yaml_node *v,
+			void *target, bool (*is_good)(const char *))
 {
 	const char *text = scalar(r, s, v);
 	struct buf expected = BUF_INIT(512);
 
-	if (text && form_is_secret(text)) {
+	if (text && is_good(text)) {
 		put_text(s, target, x_strdup(text));
 	} else if (text) {
 		setting_expected(s, &expected);
@@ -250,6 +267,29 @@ void read_secret(struct reader *r, const struct setting *s, const struct yaml_no
 				  buf_str(&expected));
 	}
 	buf_release(&expected);
+}
+
+void read_secret(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
+{
+	read_hidden(r, s, v, target, form_is_secret);
+}
+
+static void read_secret_key(struct reader *r, const struct setting *s, const struct yaml_node *v,
+			    void *target)
+{
+	read_hidden(r, s, v, target, form_is_secret_key);
+}
+
+/* As it stands: ${ may be part of a key. */
+static void read_key(struct reader *r, const struct setting *s, const struct yaml_node *v,
+		     void *target)
+{
+	const char *text = scalar(r, s, v);
+
+	if (text && form_is_key(text))
+		put_text(s, target, x_strdup(text));
+	else if (text)
+		wrong_value(r, s, v);
 }
 
 /* The index among words, or -1 after telling, with the nearest. */
