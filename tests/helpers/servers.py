@@ -10,9 +10,11 @@ import ctypes
 import json
 import os
 import signal
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -201,6 +203,102 @@ class Ministack(Server):
         http(self.url + "/_ministack/reset", data=b"", method="POST", timeout_s=30)
 
 
+class Redis(Server):
+    """Redis on a unix socket, with the settings that the services ask for (RUNBOOK). users: the text of an ACL file;
+    without it everybody may do everything. Settings by name: appendfsync="no", maxmemory="16mb".
+
+    redis.call("FCALL", "pl_version", 0)    # one command, as redis-py answers it
+    redis.client()                          # redis-py
+    """
+
+    name = "redis"
+    SOCKET_PATH_MAX = 100
+    LIBRARY = os.path.join(os.path.dirname(__file__), "..", "..", "common", "jobs", "pl.lua")
+
+    def __init__(self, folder, users=None, admin=None, **settings):
+        super().__init__(folder, port=0)
+        self.users, self.admin, self.short = users, admin, None
+        self.settings = {"appendonly": "yes", "appendfsync": "always", "save": '""', "maxmemory": "512mb",
+                         "maxmemory-policy": "noeviction", "port": "0", "unixsocketperm": "770", "daemonize": "no",
+                         "aof-load-truncated": "yes", "aof-use-rdb-preamble": "yes"}
+        self.settings.update({k.replace("_", "-"): v for k, v in settings.items()})
+        self.socket = os.path.join(self.folder, "redis.sock")
+        if len(self.socket) > self.SOCKET_PATH_MAX:
+            self.short = tempfile.mkdtemp(prefix="pl-redis-")
+            self.socket = os.path.join(self.short, "redis.sock")
+        self._client = None
+
+    @property
+    def url(self):
+        return "unix://" + self.socket
+
+    @property
+    def aof(self):
+        return os.path.join(self.folder, "appendonlydir")
+
+    def command(self):
+        settings = dict(self.settings, unixsocket=self.socket, dir=self.folder)
+        if self.users is not None:
+            settings["aclfile"] = os.path.join(self.folder, "users.acl")
+            with open(settings["aclfile"], "w", encoding="utf-8") as f:
+                f.write(self.users)
+        path = os.path.join(self.folder, "redis.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.writelines(f"{k} {v}\n" for k, v in settings.items())
+        return ["redis-server", path]
+
+    def _ready_or_dead(self):
+        return self.process.poll() is not None or self.answers()
+
+    def answers(self):
+        import redis
+        try:
+            return self.client().ping()
+        except (redis.exceptions.BusyLoadingError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+            return False
+
+    def client(self, user=None, password=None, **kw):
+        """redis-py; without a user the one that may do everything."""
+        import redis
+        if user is None and self.admin:
+            user, password = self.admin
+        if self._client is None or user != getattr(self, "_client_user", None) or kw:
+            made = redis.Redis(unix_socket_path=self.socket, username=user, password=password, decode_responses=True,
+                               socket_timeout=10, encoding_errors="backslashreplace", **kw)
+            if kw:
+                return made
+            self._client, self._client_user = made, user
+        return self._client
+
+    def call(self, *words):
+        return self.client().execute_command(*words)
+
+    cli = call
+
+    def load_library(self, path=None):
+        """The functions of common/jobs/pl.lua, as `plimsoll admin install` loads them."""
+        with open(path or self.LIBRARY, encoding="utf-8") as f:
+            return self.call("FUNCTION", "LOAD", "REPLACE", f.read())
+
+    def restart(self, hard=False):
+        self.kill() if hard else self.stop()
+        return self.start()
+
+    def kill(self):
+        super().kill()
+        if self._client is not None:
+            self._client.connection_pool.disconnect()
+
+    def remove(self):
+        """After stop(): the folder that a short socket path needed."""
+        if self.short:
+            shutil.rmtree(self.short, ignore_errors=True)
+
+    def __exit__(self, *_):
+        self.stop()
+        self.remove()
+
+
 class Pushgateway(Server):
     name = "pushgateway"
 
@@ -311,6 +409,34 @@ http {{
             return super()._ready_or_dead()
         with socket.socket() as s:
             return self.process.poll() is not None or s.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Witness(Server):
+    """An HTTP target that writes down who called (witness.c). calls(): its journal so far."""
+
+    name = "witness"
+
+    def command(self):
+        from .programs import build_dir
+        return [os.path.join(build_dir(), "tests", "witness"), self.journal, str(self.port)]
+
+    @property
+    def journal(self):
+        return os.path.join(self.folder, "calls")
+
+    def health(self):
+        return self.url + "/_health"
+
+    def stall(self, ms):
+        http(f"{self.url}/_stall/{ms}", timeout_s=ms / 1000 + 10)
+
+    def calls(self):
+        """(wall clock in ns, path, Plimsoll-Run, Plimsoll-Attempt, port) of each request; "-" where one is missing."""
+        with open(self.journal, encoding="latin-1") as f:
+            for line in f:
+                if line.endswith("\n"):
+                    at, path, run, attempt, port = line.split(" ")
+                    yield int(at), path, run, attempt, int(port)
 
 
 def make_certificate(folder, names=("localhost",), addresses=("127.0.0.1",)):

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from helpers.cloud import Cloud
-from helpers.servers import Ministack, Nginx, Prometheus, Pushgateway
+from helpers.bus import Bus
+from helpers.servers import Ministack, Nginx, Prometheus, Pushgateway, Redis, Witness
 from helpers.site import Site
 
 ACCOUNTS = itertools.count(200000000000 + os.getpid() * 1000)
@@ -73,6 +74,39 @@ def prometheus(tmp_path, pushgateway):
     """Scrapes the test's own Pushgateway once a second."""
     with Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{pushgateway.port}"]) as server:
         yield server
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """Starts Redis on a unix socket: redis(appendfsync="no", users=...) -> server, with our functions loaded
+    (library=False: without them). It belongs to the test: kill it, SIGSTOP it, restart it."""
+    started = []
+
+    def start(library=True, **kw):
+        server = Redis(tmp_path / f"redis-{len(started)}", **kw)
+        started.append(server)
+        server.start()
+        if library:
+            server.load_library()
+        return server
+    yield start
+    for server in started:
+        server.stop()
+        server.remove()
+
+
+@pytest.fixture
+def witness(tmp_path):
+    """An HTTP target that writes down who called: .url, .calls()."""
+    with Witness(tmp_path / "witness") as server:
+        yield server
+
+
+@pytest.fixture
+def bus(tmp_path):
+    """Everything a stage with --bus needs: Redis, keys, passwords, plimsoll.yaml (helpers/bus.py)."""
+    with Bus(tmp_path / "bus") as made:
+        yield made
 
 
 @pytest.fixture
