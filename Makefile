@@ -55,6 +55,9 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
+# The assembler puts it in (.incbin), unseen by -MMD.
+$(B)/common/jobs/library.o: common/jobs/pl.lua
+
 define archive_rule
 $(B)/common/$(1).a: $(call objects,common/$(1))
 	@rm -f $$@

@@ -44,7 +44,8 @@ struct redis *jobs_redis(struct jobs *j);
 
 /* FCALL name 0. */
 struct redis_args jobs_args(const char *function);
-/* Repeated until answered; an error that repeating does not mend goes to options.failed. */
+/* Repeated until answered; an error that repeating does not mend goes to options.failed, and fn is
+ * not called. The name of the function must be the second argument (jobs_args). */
 void jobs_call(struct jobs *j, struct redis_args *a, redis_reply_fn *fn, void *ctx);
 /* Not repeated: the reply may be lost (beats, leases). */
 void jobs_try(struct jobs *j, struct redis_args *a, redis_reply_fn *fn, void *ctx);
