@@ -111,10 +111,9 @@ class Bus:
         self.admin_password = secrets.token_hex(32)
         self.redis = Redis(os.path.join(self.folder, "redis"), users=users or self.users(),
                            admin=("test", self.admin_password), **redis_settings)
-        self.server = new_key()
-        self.loaders = {}
-        self.config_path = self.path("plimsoll.yaml")
-        self.state = self.path("state")
+        self.server, self.loaders = new_key(), {}
+        self.config_path, self.state = self.path("plimsoll.yaml"), self.path("state")
+        os.makedirs(self.state, exist_ok=True)
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -216,17 +215,21 @@ class Bus:
     # -- life --
 
     def __enter__(self):
+        """Only Redis is started."""
         self.redis.start()
         if os.path.exists(self.redis.LIBRARY):
             self.redis.load_library()
         self.write_loaders()
-        os.makedirs(self.state, exist_ok=True)
         return self
 
     def __exit__(self, *_):
         for p in reversed(self.processes):
             p.stop(5)
         self.redis.stop()
+        self.remove()
+
+    def remove(self):
+        """What short socket paths needed."""
         self.redis.remove()
         if self.short:
             shutil.rmtree(self.short, ignore_errors=True)

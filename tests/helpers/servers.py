@@ -259,12 +259,14 @@ class Redis(Server):
 
     def client(self, user=None, password=None, **kw):
         """redis-py; without a user the one that may do everything."""
-        import redis
+        import redis.backoff
+        import redis.retry
         if user is None and self.admin:
             user, password = self.admin
         if self._client is None or user != getattr(self, "_client_user", None) or kw:
+            once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
             made = redis.Redis(unix_socket_path=self.socket, username=user, password=password, decode_responses=True,
-                               socket_timeout=10, encoding_errors="backslashreplace", **kw)
+                               socket_timeout=10, encoding_errors="backslashreplace", retry=once, **kw)
             if kw:
                 return made
             self._client, self._client_user = made, user

@@ -21,7 +21,7 @@ def test_redis_settings_and_users(redis):
     r = redis(library=False, appendfsync="no", users="user default off\nuser boss on >secret ~* &* +@all\n", admin=("boss", "secret"))
     assert r.call("CONFIG", "GET", "appendfsync") == {"appendfsync": "no"}
     with pytest.raises(redispy.exceptions.AuthenticationError):
-        redispy.Redis(unix_socket_path=r.socket).ping()
+        r.client("boss", "wrong", db=0).ping()
 
 
 def ask(port, *requests):
