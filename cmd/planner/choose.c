@@ -39,7 +39,7 @@ static const char *kind_of(const struct draft *d)
 static bool is_asked_for(const struct draft *d)
 {
 	return strcmp(kind_of(d), "manual") == 0 || strcmp(kind_of(d), "schedule") == 0 ||
-	       d->in->options->test || d->in->options->purpose;
+	       d->in->options->test || d->in->options->purpose || d->in->event->run;
 }
 
 static bool is_first_seen(const struct draft *d)
@@ -88,6 +88,29 @@ static void add_causes(uint32_t bits, struct buf *out)
 		buf_adds(out, "nothing known");
 }
 
+static bool is_run(const struct json *entry, const char *key, const char *run)
+{
+	const char *text = json_get_str(entry, key);
+
+	return text && strcmp(text, run) == 0;
+}
+
+/* The test that a run was of, by what was planned last; NULL = not known any more. */
+static const struct config_test *test_of_run(const struct draft *d, const char *run)
+{
+	const struct config *c = d->in->config;
+	const struct json *tests = json_get(d->in->past, "tests");
+
+	for (size_t i = 0; i < c->test_count; i++) {
+		const struct json *last = json_get(tests, c->tests[i].name);
+
+		/* The second: the confirmation itself was planned, and is asked for again. */
+		if (is_run(last, "run", run) || is_run(last, "confirms", run))
+			return &c->tests[i];
+	}
+	return NULL;
+}
+
 size_t choose_tests(const struct draft *d, const struct config_test *out[TESTS_MAX])
 {
 	const struct config *c = d->in->config;
@@ -97,9 +120,14 @@ size_t choose_tests(const struct draft *d, const struct config_test *out[TESTS_M
 		out[0] = config_test(c, d->in->options->test);
 		return 1;
 	}
+	if (d->in->event->run && wanted) {
+		out[0] = test_of_run(d, d->in->event->run);
+		if (out[0])
+			return 1;
+	}
 	for (size_t i = 0; i < wanted && count < TESTS_MAX; i++)
 		out[count++] = config_test(c, d->rule->tests[i]);
-	if (count > 1 && strcmp(kind_of(d), "manual") == 0)
+	if (count > 1 && (strcmp(kind_of(d), "manual") == 0 || d->in->event->run))
 		count = 1;
 	if (count == 0)
 		out[count++] = d->rule && !d->rule->has_tests ? config_test(c, "compare") : NULL;
@@ -178,8 +206,7 @@ void choose(struct draft *d)
 		return;
 	BUG_ON(!d->test);
 	if (strcmp(d->purpose, "confirm") == 0) {
-		draft_note(d, "confirms %s",
-			   d->in->options->confirms ? d->in->options->confirms : "a worse");
+		draft_note(d, "confirms %s", d->confirms ? d->confirms : "a worse");
 	} else if (is_asked_for(d)) {
 		draft_note(d, "%s",
 			   strcmp(kind_of(d), "schedule") == 0 ? "by schedule" : "asked for");

@@ -11,6 +11,7 @@
 #include "cmd/planner/estimate.h"
 #include "cmd/planner/guard.h"
 #include "cmd/planner/plan.h"
+#include "cmd/planner/slice.h"
 
 struct version {
 	const char *qualifier, *code_sha256, *config_sha256; /* borrowed; NULL = not known */
@@ -23,7 +24,7 @@ struct draft {
 	const struct config_account *account;
 	const struct config_function *rule;
 	const struct config_test *test;
-	const char *purpose;
+	const char *purpose, *confirms; /* a run; NULL = none */
 	char run_id[DIGEST_ID_SIZE];
 
 	enum decision decision;
@@ -31,7 +32,9 @@ struct draft {
 
 	bool has_old;
 	struct version old, new;
+	struct room room;
 	struct shape shape;
+	uint32_t shards;
 	struct estimate estimate;
 };
 
@@ -51,7 +54,9 @@ void version_pick(struct draft *d);
 
 /* write.c */
 struct json *write_run(const struct draft *d);
-struct json *write_shard(const struct draft *d);
+struct json *write_shard(const struct draft *d, uint32_t index);
+/* reserve.c: what the bus sets aside before the run is begun. */
+struct json *write_reserve(const struct draft *d);
 /* Bytes that the payloads take in an event. */
 size_t write_payload_bytes(const struct draft *d);
 

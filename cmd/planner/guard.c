@@ -30,17 +30,20 @@ void guard_room(const struct config_limits *limits, const struct concurrency *c,
 	double keep_percent = limits->keep_free_ratio * 100;
 	int64_t in_use = MAX_OF(c->in_use, INT64_C(0));
 
-	*out = (struct room){.calls = limits->concurrency};
+	*out = (struct room){.calls = limits->concurrency, .of_account = ROOM_UNBOUND};
 	snprintf(out->because, sizeof(out->because), "limits.concurrency is %u",
 		 limits->concurrency);
 	if (c->reserved >= 0)
 		lower(out, (int64_t)floor((double)c->reserved * share),
 		      "the function has %lld reserved, %g %% of it kept free",
 		      (long long)c->reserved, keep_percent);
-	else if (c->unreserved >= 0)
-		lower(out, (int64_t)floor((double)c->unreserved * share) - in_use,
-		      "the account has %lld unreserved, %g %% of it kept free, %lld in use",
-		      (long long)c->unreserved, keep_percent, (long long)in_use);
+	if (c->reserved >= 0 || c->unreserved < 0)
+		return;
+	out->of_account =
+		MAX_OF((int64_t)floor((double)c->unreserved * share) - in_use, INT64_C(0));
+	lower(out, out->of_account,
+	      "the account has %lld unreserved, %g %% of it kept free, %lld in use",
+	      (long long)c->unreserved, keep_percent, (long long)in_use);
 }
 
 static bool is_arrival(const struct shape *s)

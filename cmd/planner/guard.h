@@ -18,8 +18,11 @@ struct concurrency { /* as the event says; -1 = not said */
 	int64_t unreserved, reserved, in_use;
 };
 
+#define ROOM_UNBOUND (-1)
+
 struct room {
 	uint32_t calls;		     /* that may be in flight at once */
+	int64_t of_account;	     /* of these, what all runs of the account share; or UNBOUND */
 	char because[ROOM_WHY_SIZE]; /* "32 by limits.concurrency" */
 };
 

@@ -57,6 +57,7 @@ struct json *ledger_note_plan(const struct json *doc, struct wall at, const stru
 	wall_format_rfc3339(at, text);
 	json_put_str(entry, "at", text);
 	json_put_str(entry, "run", plan->run_id);
+	json_put_str(entry, "confirms", json_str(json_at(plan->run, "run.confirms")));
 	if (!json_is(json_get(o, "tests"), JSON_T_OBJ))
 		json_put(o, "tests", json_obj());
 	json_put(json_get(o, "tests"), plan->test, entry);

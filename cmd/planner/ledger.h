@@ -4,6 +4,7 @@
  *
  *	planner/spent			{"day": "2026-11-22", "micro_usd": 12345}
  *	planner/functions/ACCOUNT/NAME	{"tests": {"compare": {"at": "2026-...Z", "run": "r..."}}}
+ *					(and "confirms", the run that it repeats)
  *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
  *	accepted/ACCOUNT/NAME		{"version": "2", "code_sha256": "...", "run": "r..."}
  *					written by plimsoll accept: the baseline until the next one

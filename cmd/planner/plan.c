@@ -20,6 +20,8 @@ static const char *purpose_of(const struct draft *d)
 
 	if (d->in->options->purpose)
 		return d->in->options->purpose;
+	if (d->in->event->run)
+		return "confirm";
 	if (kind && strcmp(kind, "manual") == 0)
 		return "manual";
 	return kind && strcmp(kind, "schedule") == 0 ? "schedule" : "change";
@@ -29,9 +31,8 @@ static const char *purpose_of(const struct draft *d)
 static void make_run_id(struct draft *d)
 {
 	const char *change = json_get_str(d->change, "id");
-	const char *confirms = d->in->options->confirms;
 	const char *parts[] = {change ? change : d->in->event->id, d->test ? d->test->name : "",
-			       d->purpose, confirms ? confirms : "0"};
+			       d->purpose, d->confirms ? d->confirms : "0"};
 
 	digest_id('r', parts, ARRAY_LEN(parts), d->run_id);
 }
@@ -101,11 +102,14 @@ static void add_detectable(struct draft *d)
 	d->estimate.detectable_ratio = estimate_detectable(&d->shape, asked->tolerance, gates);
 }
 
-static void say_what_is_seen(struct draft *d, const struct room *room)
+static void say_what_is_seen(struct draft *d)
 {
 	if (d->shape.spread < d->test->spread)
 		draft_note(d, "spread %u instead of %u: %u calls at once are free (%s)",
-			   d->shape.spread, d->test->spread, room->calls, room->because);
+			   d->shape.spread, d->test->spread, d->room.calls, d->room.because);
+	if (d->shards < d->test->shards)
+		draft_note(d, "%u shard%s instead of %u: there is not more to share", d->shards,
+			   d->shards == 1 ? "" : "s", d->test->shards);
 	if (d->has_old && d->shape.spread && d->shape.spread < 4)
 		draft_note(d, "with %u environments a side only twice the tolerance counts",
 			   d->shape.spread);
@@ -129,7 +133,6 @@ static void fit(struct draft *d)
 	struct concurrency concurrency = concurrency_of(d);
 	struct call_time call = call_time_of(d);
 	struct price price = price_of(d);
-	struct room room;
 	char why[GUARD_WHY_SIZE];
 
 	d->shape = (struct shape){
@@ -139,10 +142,11 @@ static void fit(struct draft *d)
 		.timeout_ms = timeout_of(d) + SLACK_MS +
 			      (d->account->provider == PROVIDER_AWS ? AWS_START_MS : 0),
 	};
-	guard_room(limits, &concurrency, &room);
-	if (guard_fit(&d->shape, &room, &call, why))
+	guard_room(limits, &concurrency, &d->room);
+	if (guard_fit(&d->shape, &d->room, &call, why))
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
-	estimate_make(&d->shape, &call, &price, &d->estimate);
+	d->shards = slice_count(&d->shape);
+	slices_estimate(&d->shape, d->shards, &call, &price, &d->estimate);
 	add_detectable(d);
 	/* A repeat is in the day's sum already. */
 	if (guard_money(limits, &d->estimate, is_repeat(d) ? 0 : d->in->spent_micro_usd, why))
@@ -151,7 +155,7 @@ static void fit(struct draft *d)
 		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
 			     d->test->rate_per_s, limits->rate_per_s);
 	if (d->decision == DECIDE_TEST)
-		say_what_is_seen(d, &room);
+		say_what_is_seen(d);
 }
 
 static void check_what_is_known(struct draft *d)
@@ -188,7 +192,11 @@ static void finish(struct draft *d, struct plan *out)
 	out->is_repeat = is_repeat(d);
 	out->run = write_run(d);
 	if (d->decision == DECIDE_TEST) {
-		out->shard = write_shard(d);
+		out->shards = x_calloc(d->shards, sizeof(*out->shards));
+		while (out->shard_count < d->shards) {
+			out->shards[out->shard_count] = write_shard(d, (uint32_t)out->shard_count);
+			out->shard_count++;
+		}
 		out->cost_micro_usd = d->estimate.cost_micro_usd;
 	}
 	buf_release(&d->reason);
@@ -219,6 +227,7 @@ void plan_make(const struct plan_input *in, struct plan_list *out)
 	first.change = json_get(in->event->data, "change");
 	first.target = json_get(in->event->data, "target");
 	first.purpose = purpose_of(&first);
+	first.confirms = in->options->confirms ? in->options->confirms : in->event->run;
 	if (!in->event->subject || subject_parse(in->event->subject, &first.subject))
 		return; /* the event's own check has seen to it */
 	first.account = config_account(in->config, first.subject.account);
@@ -239,7 +248,9 @@ void plan_list_release(struct plan_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		free(list->items[i].test);
 		json_free(list->items[i].run);
-		json_free(list->items[i].shard);
+		for (size_t k = 0; k < list->items[i].shard_count; k++)
+			json_free(list->items[i].shards[k]);
+		free(list->items[i].shards);
 	}
 	free(list->items);
 	*list = (struct plan_list){0};

@@ -33,7 +33,7 @@ struct plan_options { /* of the command line; all may be empty */
 };
 
 struct plan_input {		   /* all borrowed */
-	const struct event *event; /* function.changed */
+	const struct event *event; /* function.changed; with a run: that run is to be confirmed */
 	const struct config *config;
 	const struct plan_options *options;
 	const char *endpoint;	     /* of the account's Lambda; NULL for http */
@@ -46,10 +46,12 @@ struct plan_input {		   /* all borrowed */
 struct plan {
 	char run_id[DIGEST_ID_SIZE];
 	enum decision decision;
-	char *test;		  /* name */
-	struct json *run, *shard; /* data of run.planned and shard.planned (NULL = none) */
-	int64_t cost_micro_usd;	  /* to be reserved; 0 unless it is to run */
-	bool is_repeat;		  /* planned before, by the same cause: reserved already */
+	char *test;	      /* name */
+	struct json *run;     /* data of run.planned */
+	struct json **shards; /* data of shard.planned, by index; none unless it is to run */
+	size_t shard_count;
+	int64_t cost_micro_usd; /* to be reserved; 0 unless it is to run */
+	bool is_repeat;		/* planned before, by the same cause: reserved already */
 };
 
 struct plan_list {

@@ -151,19 +151,21 @@ static char *endpoint_of(const struct planner *p, const struct event *ev)
 
 static int emit(struct planner *p, const struct event *ev, struct plan *plan)
 {
-	struct json *run = plan->run, *shard = plan->shard;
-	char *shard_id = x_asprintf("%s.0", plan->run_id);
+	struct json *run = plan->run;
 	int rc;
 
-	plan->run = plan->shard = NULL; /* taken */
+	plan->run = NULL; /* taken, as the shards are */
 	rc = stage_emit_new(p->stage, EV_RUN_PLANNED, plan->run_id, ev->subject, plan->run_id,
 			    ev->time, run);
-	if (!rc && shard)
-		rc = stage_emit_new(p->stage, EV_SHARD_PLANNED, shard_id, ev->subject, plan->run_id,
+	for (size_t i = 0; i < plan->shard_count && !rc; i++) {
+		char *id = x_asprintf("%s.%zu", plan->run_id, i);
+		struct json *shard = plan->shards[i];
+
+		plan->shards[i] = NULL;
+		rc = stage_emit_new(p->stage, EV_SHARD_PLANNED, id, ev->subject, plan->run_id,
 				    ev->time, shard);
-	else
-		json_free(shard);
-	free(shard_id);
+		free(id);
+	}
 	return rc;
 }
 

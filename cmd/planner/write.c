@@ -56,7 +56,7 @@ static struct json *run_of(const struct draft *d)
 	json_put_str(o, "id", d->run_id);
 	json_put_str(o, "purpose", d->purpose);
 	if (strcmp(d->purpose, "confirm") == 0)
-		json_put_str(o, "confirms", d->in->options->confirms);
+		json_put_str(o, "confirms", d->confirms);
 	json_put_str(o, "change", json_get_str(d->change, "id"));
 	return o;
 }
@@ -206,7 +206,7 @@ struct json *write_run(const struct draft *d)
 	json_put_str(o, "decision", decisions[d->decision]);
 	json_put_str(o, "reason", buf_str(&d->reason));
 	json_put_str(o, "test", d->test ? d->test->name : NULL);
-	json_put_int(o, "shards", d->decision == DECIDE_TEST);
+	json_put_int(o, "shards", d->decision == DECIDE_TEST ? d->shards : 0);
 	json_put_str(o, "config_sha256", d->in->config->sha256_hex);
 	if (!is_estimated)
 		return o;
@@ -218,8 +218,10 @@ struct json *write_run(const struct draft *d)
 	json_put(o, "objectives", objectives_of(d));
 	if (d->shape.spread)
 		json_put_int(o, "environments", d->shape.spread);
-	if (d->decision == DECIDE_TEST)
+	if (d->decision == DECIDE_TEST) {
 		put_deadline(d, o);
+		json_put(o, "reserve", write_reserve(d));
+	}
 	return o;
 }
 
@@ -286,9 +288,9 @@ static void put_seed(const struct draft *d, struct json *into)
 	json_put_str(into, "seed", text);
 }
 
-static struct json *workload_of(const struct draft *d)
+static struct json *workload_of(const struct draft *d, const struct slice *part)
 {
-	const struct config_test *t = d->test;
+	const struct config_test *t = &part->test;
 	struct json *o = json_obj();
 
 	json_put_str(o, "executor", t->executor);
@@ -299,7 +301,7 @@ static struct json *workload_of(const struct draft *d)
 	if (t->iterations)
 		json_put_int(o, "iterations", (int64_t)t->iterations);
 	json_put_str(o, "arrival", t->arrival);
-	json_put_int(o, "spread", d->shape.spread);
+	json_put_int(o, "spread", part->shape.spread);
 	json_put_int(o, "warmup_ms", t->warmup_ms);
 	json_put_int(o, "duration_ms", t->duration_ms);
 	json_put_int(o, "block_ms", BLOCK_MS);
@@ -357,25 +359,29 @@ static struct json *payloads_of(const struct draft *d)
 	return a;
 }
 
-static struct json *limits_of(const struct draft *d)
+static struct json *limits_of(const struct draft *d, const struct slice *part)
 {
 	struct json *o = json_obj();
-	uint64_t slack = d->test->rate_per_s > 0 ? shape_round_calls(&d->shape) : 0;
+	uint64_t slack = part->test.rate_per_s > 0 ? shape_round_calls(&part->shape) : 0;
+	struct estimate own;
 
-	json_put_int(o, "in_flight", d->shape.in_flight);
-	json_put_int(o, "requests", (int64_t)(d->estimate.requests + slack));
+	estimate_make(&part->shape, &d->estimate.call, &(struct price){0}, &own);
+	json_put_int(o, "in_flight", part->shape.in_flight);
+	json_put_int(o, "requests", (int64_t)(own.requests + slack));
 	json_put_int(o, "timeout_ms", d->shape.timeout_ms);
 	json_put_int(o, "body_bytes", BODY_MAX_BYTES);
 	json_put_real(o, "abort_error_ratio", d->in->config->limits.abort_error_ratio);
 	return o;
 }
 
-struct json *write_shard(const struct draft *d)
+struct json *write_shard(const struct draft *d, uint32_t index)
 {
 	struct json *o = json_obj(), *where = json_obj(), *targets = json_arr();
+	struct slice part;
 
-	json_put_int(where, "index", 0);
-	json_put_int(where, "of", 1);
+	slice_cut(&d->shape, index, d->shards, &part);
+	json_put_int(where, "index", index);
+	json_put_int(where, "of", d->shards);
 	if (d->has_old)
 		json_push(targets, shard_target(d, "old", &d->old));
 	json_push(targets, shard_target(d, "new", &d->new));
@@ -384,8 +390,8 @@ struct json *write_shard(const struct draft *d)
 	json_put_str(o, "account", d->account->name);
 	put_deadline(d, o);
 	json_put(o, "targets", targets);
-	json_put(o, "workload", workload_of(d));
+	json_put(o, "workload", workload_of(d, &part));
 	json_put(o, "payloads", payloads_of(d));
-	json_put(o, "limits", limits_of(d));
+	json_put(o, "limits", limits_of(d, &part));
 	return o;
 }

@@ -87,6 +87,7 @@ struct want {			  /* of one run.planned */
 struct plan_case {
 	const char *name, *subject, *changes;
 	struct plan_options options;
+	const char *run;      /* that the event names, to be confirmed; NULL = none */
 	const char *past;     /* JSON, NULL = none */
 	const char *accepted; /* the same */
 	double call_ms;
@@ -199,6 +200,35 @@ static const struct plan_case plan_cases[] = {
 		  {"decision", "test"},
 		  {"reason", "confirms " RUN_ID "; sees"}},
 	 .shard = {{"workload.spread", "4"}}},
+	{"an event that names a run: confirm it", "prod/hello", "{}", .run = RUN_ID, .count = 1,
+	 .want = {{"run.purpose", "confirm"},
+		  {"run.confirms", RUN_ID},
+		  {"run.id", "rkutk3jliqghxjmr6wadf"},
+		  {"decision", "test"},
+		  {"reason", "confirms " RUN_ID "; sees"}},
+	 .shard = {{"workload.spread", "4"}}},
+	{"confirm: the test that the run was of", "prod/two", "{}", .run = "rbbb",
+	 .past = "{\"tests\": {\"compare\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
+		 "\"raaa\"}, \"memory\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
+		 "\"rbbb\"}}}",
+	 .count = 1, .want = {{"test", "memory"}, {"run.confirms", "rbbb"}, {"decision", "test"}},
+	 .shard = {{"workload.spread", "16"}}},
+	{"confirm once more: the same test", "prod/two", "{}", .run = "rbbb",
+	 .past = "{\"tests\": {\"memory\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
+		 "\"rccc\", \"confirms\": \"rbbb\"}}}",
+	 .count = 1, .want = {{"test", "memory"}, {"decision", "test"}},
+	 .shard = {{"workload.spread", "16"}}},
+	{"confirm a run that is forgotten: the rule's first", "prod/two", "{}", .run = "rbbb",
+	 .count = 1, .want = {{"test", "compare"}, {"decision", "test"}},
+	 .shard = {{"workload.spread", "4"}}},
+	{"confirm: whatever the cause, and at once", "prod/weekly", CAUSE("config", "colour"),
+	 .run = "rbbb",
+	 .past = "{\"tests\": {\"weekly\": {\"at\": \"2026-11-22T14:59:59.000Z\", \"run\": "
+		 "\"rbbb\"}}}",
+	 .count = 1, .want = {{"decision", "test"}, {"run.purpose", "confirm"}},
+	 .shard = {{"workload.spread", "16"}}},
+	{"confirm what no rule is for any more", "prod/other", "{}", .run = "rbbb", .count = 1,
+	 .want = {{"decision", "refuse"}}},
 	{"every: not yet", "prod/weekly", "{}",
 	 .past = "{\"tests\": {\"weekly\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
 		 "\"raaaaaaaaaaaaaaaaaaaa\"}}}",
@@ -422,12 +452,12 @@ static void check_events(const struct plan_case *pc, const struct plan *p)
 		      json_copy(p->run), why))
 		fail_msg("%s: %s", pc->name, why);
 	event_release(&ev);
-	if (!p->shard)
-		return;
-	if (event_new(&ev, EV_SHARD_PLANNED, "x.0", pc->subject, p->run_id, now,
-		      json_copy(p->shard), why))
-		fail_msg("%s: %s", pc->name, why);
-	event_release(&ev);
+	for (size_t i = 0; i < p->shard_count; i++) {
+		if (event_new(&ev, EV_SHARD_PLANNED, "x.0", pc->subject, p->run_id, now,
+			      json_copy(p->shards[i]), why))
+			fail_msg("%s: %s", pc->name, why);
+		event_release(&ev);
+	}
 }
 
 static void check_plan(const struct config *c, const struct plan_case *pc)
@@ -437,6 +467,7 @@ static void check_plan(const struct config *c, const struct plan_case *pc)
 	struct event ev;
 
 	make_event(pc->subject, pc->changes, &ev);
+	ev.run = pc->run;
 	if (pc->past)
 		assert_int_equal(json_parse(pc->past, strlen(pc->past), 65536, &past, NULL), 0);
 	if (pc->accepted)
@@ -454,9 +485,10 @@ static void check_plan(const struct config *c, const struct plan_case *pc)
 	if (list.count != pc->count)
 		fail_msg("%s: %zu plans", pc->name, list.count);
 	check_wants(pc->name, list.items[0].run, pc->want, ARRAY_LEN(pc->want));
-	if (!list.items[0].shard != !pc->shard[0].path)
-		fail_msg("%s: %s", pc->name, list.items[0].shard ? "a shard" : "no shard");
-	check_wants(pc->name, list.items[0].shard, pc->shard, ARRAY_LEN(pc->shard));
+	if (list.items[0].shard_count != (pc->shard[0].path != NULL))
+		fail_msg("%s: %zu shards", pc->name, list.items[0].shard_count);
+	if (list.items[0].shard_count)
+		check_wants(pc->name, list.items[0].shards[0], pc->shard, ARRAY_LEN(pc->shard));
 	for (size_t i = 0; i < list.count; i++)
 		check_events(pc, &list.items[i]);
 	plan_list_release(&list);
@@ -492,7 +524,7 @@ static void test_second_test_of_a_rule(void **state)
 	assert_string_equal(json_get_str(list.items[1].run, "reason"),
 			    "code changed, test memory is for memory");
 	assert_string_not_equal(list.items[0].run_id, list.items[1].run_id);
-	assert_null(list.items[1].shard);
+	assert_int_equal(list.items[1].shard_count, 0);
 	plan_list_release(&list);
 	event_release(&ev);
 	config_free(c);
@@ -519,7 +551,7 @@ static void test_repeat(void **state)
 		&again);
 	assert_true(again.items[0].is_repeat);
 	assert_true(json_is_equal(first.items[0].run, again.items[0].run));
-	assert_true(json_is_equal(first.items[0].shard, again.items[0].shard));
+	assert_true(json_is_equal(first.items[0].shards[0], again.items[0].shards[0]));
 	json_free(past);
 	plan_list_release(&first);
 	plan_list_release(&again);
