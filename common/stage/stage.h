@@ -1,5 +1,5 @@
 /*
- * stage.h - the skeleton of every stage (rank 4).
+ * stage.h - the skeleton of every stage (rank 5).
  *
  * A stage is a handful of callbacks. The skeleton owns options, log, loop, signals, readiness,
  * lines, back-pressure, rejects, state and exit codes. A stage's own code does not know whether
@@ -92,6 +92,8 @@ struct loop *stage_loop(struct stage *st);
 /* The --config path, or NULL when none was given and no default file exists. */
 const char *stage_config_path(const struct stage *st);
 const char *stage_state_dir(const struct stage *st); /* --state, or NULL */
+/* What is put is known to the next process: --state, or the bus. */
+bool stage_has_state(const struct stage *st);
 /* --check: open() looks at options and settings, and touches nothing. */
 bool stage_is_check(const struct stage *st);
 /* Positional arguments. */

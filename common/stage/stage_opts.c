@@ -3,12 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 
@@ -101,37 +96,4 @@ bool stage_opts_parse(struct stage *st, int argc, char **argv, int *code)
 	}
 	*code = end_page();
 	return true;
-}
-
-/* sd_notify(3) without its library: one datagram. */
-static void notify_systemd(const char *text)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t len_bytes = path ? strlen(path) : 0;
-	int fd;
-
-	if (!len_bytes || len_bytes >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, len_bytes);
-	if (*path == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
-	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len_bytes));
-	close(fd);
-}
-
-void stage_ready(struct stage *st)
-{
-	notify_systemd("READY=1");
-	if (!st->opts.ready_fd)
-		return;
-	if (fs_write_all((int)st->opts.ready_fd, "\n", 1))
-		log_warn("--ready-fd %llu is not open for writing",
-			 (unsigned long long)st->opts.ready_fd);
-	else
-		close((int)st->opts.ready_fd);
 }

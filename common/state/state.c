@@ -281,3 +281,36 @@ void state_each(struct state *s, const char *prefix, void (*see)(const char *key
 		see(keys.items[i].key, ctx);
 	strmap_release(&keys, NULL);
 }
+
+int state_set(struct state *s, const char *key, struct json *value_take)
+{
+	BUG_ON(s->dir);
+	if (!key_is_valid(key)) {
+		json_free(value_take);
+		return -EINVAL;
+	}
+	json_free(value_take ? strmap_put(&s->memory, key, value_take)
+			     : strmap_remove(&s->memory, key));
+	return 0;
+}
+
+size_t state_put_count(const struct state *s)
+{
+	return s->pending.count;
+}
+
+void state_drain(struct state *s, void (*see)(const char *key, struct json *value_take, void *ctx),
+		 void *ctx)
+{
+	struct strmap puts = s->pending;
+
+	BUG_ON(s->dir);
+	s->pending = (struct strmap){0};
+	for (size_t i = 0; i < puts.count; i++) {
+		struct json *value = puts.items[i].value;
+		bool is_gone = json_type(value) == JSON_T_NULL;
+
+		see(puts.items[i].key, is_gone ? NULL : json_ref(value), ctx);
+	}
+	strmap_release(&puts, free_json);
+}

@@ -41,4 +41,16 @@ void state_each(struct state *s, const char *prefix, void (*see)(const char *key
 /* Makes all puts durable and unlocks. -errno: nothing of what failed is forgotten, call again. */
 MUST_CHECK int state_commit(struct state *s);
 
+/*
+ * In memory only (state_open(NULL)), where another store is the true one: what is known of it is
+ * set, and what is put is drained into it.
+ */
+/* Known from elsewhere: no put. NULL forgets. A malformed key is -EINVAL. */
+MUST_CHECK int state_set(struct state *s, const char *key, struct json *value_take);
+size_t state_put_count(const struct state *s);
+/* Hands every put since the last drain to see, in order, and forgets it. The value is see's;
+ * NULL: deleted. */
+void state_drain(struct state *s, void (*see)(const char *key, struct json *value_take, void *ctx),
+		 void *ctx);
+
 #endif
