@@ -10,9 +10,9 @@
  * received until EAGAIN; at most BUS_BURST messages a turn go to the owner, the rest in the next.
  *
  *	struct bus *b = bus_new(loop);
- *	rc = bus_router(b, &(struct bus_router){.endpoints = ..., .heard = on_frames, ...}, &s,
- *why); bus_send(s, peer, frames, count);	// -EHOSTUNREACH, -EAGAIN: lost, as any message may
- *be
+ *	rc = bus_allow(b, "/etc/plimsoll/loaders", why);
+ *	rc = bus_listen_on(b, &(struct bus_listen){.endpoints = ..., .heard = on_frames}, &s, why);
+ *	bus_send(s, peer, frames, count);	// not 0: lost, as any message may be
  *
  * Options: docs/STATE.md names the figures; SNDHWM and RCVHWM 100, LINGER 0 (results 2000 ms),
  * HEARTBEAT 1 s/2 s/3 s, HANDSHAKE 5 s, MAXMSGSIZE 1 MiB + 4 KiB, RECONNECT 200 ms to 10 s.
@@ -42,6 +42,7 @@ struct bus_frame {
 
 struct bus_peer {		  /* of a ROUTER: who spoke, where to answer */
 	char name[BUS_NAME_SIZE]; /* by its key */
+	char key[BUS_KEY_SIZE];	  /* its public key: the bus' own */
 	unsigned char id[256];	  /* routing id: an address, no identity */
 	size_t id_bytes;
 };
@@ -66,13 +67,17 @@ struct bus_connect { /* a DEALER */
 	void *ctx;
 };
 
+/* Lifts the soft limit of descriptors too. Neither it nor its sockets may be used after fork(2). */
 struct bus *bus_new(struct loop *l);
-void bus_free(struct bus *b); /* closes its sockets */
+/* Closes its sockets; waits for their linger_ms at most. Not from heard(). */
+void bus_free(struct bus *b);
 
 /*
- * Who may speak: lines "NAME PUBLIC-KEY", # comments. Read at the start and again by
- * bus_allow_reload; a name that is gone is not let in again, and bus_is_allowed says no from then
- * on (an open connection is not cut by libzmq: the owner asks for each message).
+ * Who may speak: allow.h. Read at the start, again by bus_allow_reload, and by the bus itself
+ * within a second of a change of the file. A key that is gone is not let in again; libzmq does not
+ * cut its open connection, but nothing that comes from there is heard any more, and nothing is sent
+ * there. A list that cannot be read or is broken lets nobody in until it is mended: the error tells
+ * that, and the owner may go on. (Out of descriptors or memory: the last list stays.)
  */
 MUST_CHECK int bus_allow(struct bus *b, const char *path, char why[200]);
 MUST_CHECK int bus_allow_reload(struct bus *b, char why[200]);
@@ -82,9 +87,12 @@ MUST_CHECK int bus_listen_on(struct bus *b, const struct bus_listen *how, struct
 			     char why[200]);
 MUST_CHECK int bus_connect_to(struct bus *b, const struct bus_connect *how, struct bus_socket **out,
 			      char why[200]);
-void bus_socket_close(struct bus_socket *s); /* NULL is fine */
+void bus_socket_close(struct bus_socket *s); /* NULL is fine; from heard() too */
 
-/* peer NULL on a DEALER. 0, -EHOSTUNREACH, -EAGAIN (queue full), -EMSGSIZE. Never blocks. */
+/*
+ * peer NULL on a DEALER. 0, -EHOSTUNREACH (gone, or not allowed any more), -EAGAIN (queue full, or
+ * a DEALER without a connection), -EMSGSIZE (no frame, too many, too large). Never blocks.
+ */
 MUST_CHECK int bus_send(struct bus_socket *s, const struct bus_peer *peer,
 			const struct bus_frame *frames, size_t count);
 
