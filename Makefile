@@ -127,7 +127,14 @@ bench: deps ## CPU a request of the load engine, side by side with wrk (TURNS=5 
 docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the tables
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
-install: all ## programs and pages into $(DESTDIR)$(PREFIX)
+# The units of systemd/ name programs and pages by the paths they are installed under.
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+REDIS ?= /usr/bin/redis-server
+GATEWAY ?= /usr/bin/prometheus-pushgateway
+fill_paths = sed -e 's,@BINDIR@,$(PREFIX)/bin,g' -e 's,@DATADIR@,$(PREFIX)/share/plimsoll,g' \
+	-e 's,@DOCDIR@,$(PREFIX)/share/doc/plimsoll,g' -e 's,@REDIS@,$(REDIS),g' -e 's,@GATEWAY@,$(GATEWAY),g'
+
+install: all install-units ## programs, pages and units into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/plimsoll $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs/decisions \
 		$(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 755 $(BUILT_PROGRAMS) $(DESTDIR)$(PREFIX)/bin
@@ -138,13 +145,22 @@ install: all ## programs and pages into $(DESTDIR)$(PREFIX)
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs
 	install -m 644 docs/decisions/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs/decisions
 
+install-units:
+	install -d $(DESTDIR)$(UNIT_DIR)/plimsoll-.service.d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+		$(DESTDIR)$(PREFIX)/share/plimsoll
+	@for f in $(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.slice)) plimsoll-.service.d/50-hardening.conf; do \
+		$(fill_paths) systemd/$$f >$(DESTDIR)$(UNIT_DIR)/$$f && chmod 644 $(DESTDIR)$(UNIT_DIR)/$$f || exit 1; done
+	install -m 644 systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/plimsoll.conf
+	install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/plimsoll.conf
+	install -m 644 systemd/redis.conf $(DESTDIR)$(PREFIX)/share/plimsoll
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install clean help
+.PHONY: all deps bench demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
