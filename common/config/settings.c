@@ -222,17 +222,17 @@ const struct section section_prices = {
 
 #define B(field) .offset = AT(config_bus, field)
 static const struct setting bus_rows[] = {
-	{"redis", T_SOCKET, B(redis), .default_text = "/run/plimsoll/redis.sock",
+	{"redis", T_SOCKET, B(redis), .default_text = "/run/plimsoll/redis/redis.sock",
 	 .doc = "where Redis listens; loaders need it not"},
 	{"secret", T_SECRET, B(secret),
 	 .doc = "the password of this process' user in Redis (pl-planner and so on); loaders need "
 		"none"},
 	{"work", T_ENDPOINTS, B(work), AT(config_bus, work_count),
-	 .default_text = "[ipc:///run/plimsoll/work.sock]",
+	 .default_text = "[ipc:///run/plimsoll/planner/work.sock]",
 	 .doc = "where the planner hands out work: it listens on all of them, a loader connects to "
 		"the first"},
 	{"results", T_ENDPOINTS, B(results), AT(config_bus, result_count),
-	 .default_text = "[ipc:///run/plimsoll/results.sock]",
+	 .default_text = "[ipc:///run/plimsoll/collector/results.sock]",
 	 .doc = "where the collector takes results, likewise"},
 	{"key", T_SECRET_KEY, B(key),
 	 .doc = "the secret key of this process: of the planner and the collector, or of one "

@@ -59,7 +59,7 @@
 	X(T_SOCKET, read_socket, OWNS_TEXT, "the path of a unix socket, at most 107 bytes",        \
 	  "{\"type\":\"string\"}")                                                                 \
 	X(T_ENDPOINTS, read_endpoints, OWNS_LIST,                                                  \
-	  "a list of endpoints such as [ipc:///run/plimsoll/work.sock]",                           \
+	  "a list of endpoints such as [ipc:///run/plimsoll/planner/work.sock]",                   \
 	  "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\","                     \
 	  "\"pattern\":\"^(ipc:///|tcp://)\"}}")                                                   \
 	X(T_SECRETS, read_secrets, OWNS_NOTHING, "NAME: secret, ...",                              \

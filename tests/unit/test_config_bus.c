@@ -24,7 +24,7 @@ static void test_endpoints(void **state)
 		const char *text;
 		bool want;
 	} cases[] = {
-		{"ipc:///run/plimsoll/work.sock", true},
+		{"ipc:///run/plimsoll/planner/work.sock", true},
 		{"ipc://run/x", false},
 		{"ipc:///", false},
 		{"ipc:///a b", false},
@@ -166,11 +166,11 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_true(c->bus.is_set);
 	assert_int_equal(c->bus.place.line, 2);
-	assert_string_equal(c->bus.redis, "/run/plimsoll/redis.sock");
+	assert_string_equal(c->bus.redis, "/run/plimsoll/redis/redis.sock");
 	assert_int_equal(c->bus.work_count, 1);
-	assert_string_equal(c->bus.work[0], "ipc:///run/plimsoll/work.sock");
+	assert_string_equal(c->bus.work[0], "ipc:///run/plimsoll/planner/work.sock");
 	assert_int_equal(c->bus.result_count, 1);
-	assert_string_equal(c->bus.results[0], "ipc:///run/plimsoll/results.sock");
+	assert_string_equal(c->bus.results[0], "ipc:///run/plimsoll/collector/results.sock");
 	assert_int_equal(c->bus.lease_ms, 30000);
 	assert_null(c->bus.secret);
 	assert_null(c->bus.key);
