@@ -30,7 +30,8 @@
 #include "common/base/exit_code.h"
 #include "common/base/opt.h"
 
-/* In the order of --help; groups stay together. */
+/* In the order of --help; groups stay together. A name may have several words ("admin key new"):
+ * the one with the most words that fit is run. */
 #define COMMANDS(X)                                                                                \
 	X(init)                                                                                    \
 	X(check)                                                                                   \
@@ -47,7 +48,9 @@
 	X(resume)                                                                                  \
 	X(accept)                                                                                  \
 	X(credential)                                                                              \
-	X(sign)
+	X(sign)                                                                                    \
+	X(admin_install)                                                                           \
+	X(admin_acl)
 
 enum needs {
 	TAKES_CONFIG = 1,				 /* --config is an option of it */
@@ -81,7 +84,7 @@ struct command {
 COMMANDS(X)
 #undef X
 
-/* argv[0] is the command's own name. */
+/* argv[0] is the command's own name, or its last word. */
 enum exit_code command_dispatch(const struct command *c, int argc, char **argv);
 
 #endif

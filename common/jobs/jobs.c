@@ -47,15 +47,21 @@ static const struct {
 	{"", "this is a bug of Plimsoll, or Redis was changed by hand"},
 };
 
-static void explain(struct jobs *j, const char *function, const char *error)
+const char *jobs_advice(const char *error)
 {
-	char why[WHY_SIZE];
 	size_t i = 0;
 
 	while (strncmp(error, advices[i].begins, strlen(advices[i].begins)) != 0)
 		i++;
+	return advices[i].advice;
+}
+
+static void explain(struct jobs *j, const char *function, const char *error)
+{
+	char why[WHY_SIZE];
+
 	(void)snprintf(why, sizeof(why), "Redis refuses %s to the user %s (%.150s); %s", function,
-		       j->user, error, advices[i].advice);
+		       j->user, error, jobs_advice(error));
 	fail(j, why);
 }
 

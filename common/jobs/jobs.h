@@ -50,6 +50,9 @@ void jobs_call(struct jobs *j, struct redis_args *a, redis_reply_fn *fn, void *c
 /* Not repeated: the reply may be lost (beats, leases). */
 void jobs_try(struct jobs *j, struct redis_args *a, redis_reply_fn *fn, void *ctx);
 
+/* What a person must do about an error that Redis answered. */
+const char *jobs_advice(const char *error);
+
 /* reply->parts[0] is this code. */
 bool jobs_said(const struct redis_reply *reply, const char *code);
 

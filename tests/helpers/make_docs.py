@@ -51,7 +51,7 @@ def stages(build):
 def front_door(build):
     """Options that every command has stand once."""
     commands = [line.split("\t") for line in run(os.path.join(build, "plimsoll"), "--print-options").splitlines()]
-    found = {name: list(rows(build, "plimsoll", name)) for name, *_ in commands}
+    found = {name: list(rows(build, "plimsoll", *name.split())) for name, *_ in commands}
     common = shared(found)
     yield from ("", "## Every command of the front door", "", *table(common))
     for name, _, synopsis, text in commands:

@@ -9,7 +9,7 @@ from hdrh.log import HistogramLogWriter
 from helpers.programs import example, lines, pl
 
 COMMANDS = ["init", "check", "add", "list", "run", "watch", "status", "show", "why", "compare", "hist", "pause",
-            "resume", "accept", "credential", "sign"]
+            "resume", "accept", "credential", "sign", "admin install", "admin acl"]
 
 GOOD = """\
 accounts:
@@ -35,10 +35,18 @@ def test_every_command_explains_itself(door):
     assert listed.code == 0
     for name in COMMANDS:
         assert f"\n  {name} " in listed.text, name
-        r = door(name, "--help")
+        r = door(*name.split(), "--help")
         assert r.code == 0 and r.text.startswith("usage: plimsoll " + name), (name, r)
-        assert door(name, "--no-such-option").code == 100, name
+        assert door(*name.split(), "--no-such-option").code == 100, name
     assert "did you mean check?" in door("chekc").errors
+
+
+def test_the_commands_of_a_group_are_listed(door):
+    r = door("admin", "--help")
+    assert r.code == 0 and "\n  admin install " in r.text and "  check " not in r.text
+    for args in (["admin"], ["admin", "instal"], ["admin", "install", "instal"]):
+        assert door(*args).code == 100, args
+    assert "plimsoll admin --help" in door("admin", "instal").errors
 
 
 def test_check_says_every_mistake_and_exits_100(door, tmp_path):
