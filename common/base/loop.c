@@ -18,6 +18,8 @@ struct loop {
 	size_t heap_count, heap_cap;
 	uint64_t next_order;
 	struct loop_watch *plain; /* regular files: always ready */
+	struct loop_guard *guards;
+	struct mono guarded; /* when they were asked last */
 	struct epoll_event events[BATCH];
 	int event_count, event_next; /* the batch in hand, so that loop_unwatch can purge it */
 	/* signals */
@@ -186,6 +188,41 @@ bool loop_timer_is_set(const struct loop_timer *t)
 	return t->slot != 0;
 }
 
+void loop_guard_add(struct loop *l, struct loop_guard *g)
+{
+	g->next = l->guards;
+	l->guards = g;
+}
+
+void loop_guard_remove(struct loop *l, struct loop_guard *g)
+{
+	struct loop_guard **at = &l->guards;
+
+	while (*at && *at != g)
+		at = &(*at)->next;
+	if (*at)
+		*at = g->next;
+}
+
+static void run_guards(struct loop *l)
+{
+	struct loop_guard *next;
+
+	for (struct loop_guard *g = l->guards; g; g = next) {
+		next = g->next;
+		g->run(l, g);
+	}
+	if (l->guards)
+		l->guarded = mono_now();
+}
+
+/* Before each callback. Without a guard it costs nothing. */
+static void guard(struct loop *l)
+{
+	if (l->guards && mono_diff_ns(mono_now(), l->guarded) >= LOOP_GAP_NS)
+		run_guards(l);
+}
+
 static void read_signals(struct loop *l, struct loop_watch *w, unsigned what)
 {
 	struct signalfd_siginfo info;
@@ -275,9 +312,12 @@ static unsigned what_of(uint32_t bits)
 static void run_events(struct loop *l)
 {
 	while (l->event_next < l->event_count) {
-		struct epoll_event *ev = &l->events[l->event_next++];
-		struct loop_watch *w = ev->data.ptr;
+		struct epoll_event *ev;
+		struct loop_watch *w;
 
+		guard(l); /* may unwatch what comes next */
+		ev = &l->events[l->event_next++];
+		w = ev->data.ptr;
 		if (w)
 			w->ready(l, w, what_of(ev->events));
 	}
@@ -300,10 +340,14 @@ static void run_timers(struct loop *l)
 {
 	uint64_t last_order = l->next_order;
 
-	while (l->heap_count && !mono_is_before(l->now, l->heap[0]->at) &&
-	       l->heap[0]->order < last_order) {
-		struct loop_timer *t = l->heap[0];
+	for (;;) {
+		struct loop_timer *t;
 
+		guard(l); /* may clear the first */
+		if (!l->heap_count || mono_is_before(l->now, l->heap[0]->at) ||
+		    l->heap[0]->order >= last_order)
+			break;
+		t = l->heap[0];
 		loop_timer_clear(l, t);
 		t->run(l, t);
 	}
@@ -316,6 +360,7 @@ void loop_turn(struct loop *l, int64_t max_wait_ns)
 	BUG_ON(n < 0 && errno != EINTR);
 	l->event_count = MAX_OF(n, 0);
 	l->event_next = 0; /* from here on loop_unwatch purges this batch: timers run before it */
+	run_guards(l);
 	l->now = mono_now();
 	run_timers(l);
 	run_events(l);

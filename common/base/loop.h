@@ -47,6 +47,17 @@ struct loop_timer {
 	int64_t slot;	/* 1 + index in the heap; 0 = not set, so that zeroed memory is a timer */
 };
 
+/*
+ * What must be looked at before anything else is done: runs first in each turn, and once more
+ * before the next callback when the one before took LOOP_GAP_NS or longer. A process that was
+ * stopped and goes on again (SIGSTOP, a frozen guest) runs it before it sends another byte.
+ */
+#define LOOP_GAP_NS (50 * NS_PER_MS)
+struct loop_guard {
+	void (*run)(struct loop *l, struct loop_guard *g);
+	struct loop_guard *next; /* the loop's own */
+};
+
 struct loop *loop_new(void); /* never NULL; the caller frees it */
 void loop_free(struct loop *l);
 
@@ -60,6 +71,9 @@ void loop_timer_set(struct loop *l, struct loop_timer *t, struct mono at);
 void loop_timer_set_in(struct loop *l, struct loop_timer *t, int64_t in_ns);
 void loop_timer_clear(struct loop *l, struct loop_timer *t); /* harmless when not set */
 bool loop_timer_is_set(const struct loop_timer *t);
+
+void loop_guard_add(struct loop *l, struct loop_guard *g);
+void loop_guard_remove(struct loop *l, struct loop_guard *g); /* harmless when not added */
 
 /*
  * SIGTERM, SIGINT, SIGHUP, SIGCHLD, ... through a signalfd: blocks them for the process.

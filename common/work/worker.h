@@ -6,6 +6,8 @@
  * answered for 0.8 of the lease, keeps each result in a spool (write, fsync, rename, fsync of the
  * folder) until the collector has acknowledged it, and sends again what an earlier process left.
  * A shard that ended because we were stopped or fenced is no result: it is given back (FAIL).
+ * The fence is looked at in a loop_guard: a process that was stopped for longer than its lease
+ * (SIGSTOP) hears revoke() before any timer or socket of its runs.
  *
  *	struct worker *w = worker_open(loop, settings, &(struct worker_owner){...});
  *	worker_finished(w, ev);			// shard.finished of what work() handed over

@@ -244,6 +244,70 @@ static void options(void **state)
 	}
 }
 
+static struct loop_guard watchman;
+static int looks, callbacks;
+
+/* The second look is for the gap that the first callback made: what comes next is taken away. */
+static void look(struct loop *l, struct loop_guard *g)
+{
+	(void)g;
+	if (++looks == 2) {
+		loop_timer_clear(l, &timers[1]);
+		loop_unwatch(l, &both[0]);
+	}
+}
+
+static void take_long(struct loop *l, struct loop_timer *t)
+{
+	struct mono end = mono_add_ns(mono_now(), LOOP_GAP_NS);
+
+	(void)l, (void)t;
+	callbacks++;
+	while (mono_is_before(mono_now(), end))
+		;
+}
+
+static void must_not_run(struct loop *l, struct loop_timer *t)
+{
+	(void)l, (void)t;
+	fail_msg("a timer ran although the guard took it away");
+}
+
+static void must_not_be_ready(struct loop *l, struct loop_watch *w, unsigned what)
+{
+	(void)l, (void)w, (void)what;
+	fail_msg("a watch was called although the guard took it away");
+}
+
+static void a_guard_runs_before_all_and_after_a_gap(void **state)
+{
+	struct loop *l = loop_new();
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	looks = callbacks = 0;
+	watchman.run = look;
+	loop_guard_add(l, &watchman);
+	both[0] = (struct loop_watch){.ready = must_not_be_ready, .fd = fds[0], .want = LOOP_READ};
+	assert_int_equal(loop_watch(l, &both[0]), 0);
+	timers[0].run = take_long;
+	timers[1].run = must_not_run;
+	loop_timer_set_in(l, &timers[0], 0);
+	loop_timer_set_in(l, &timers[1], 0);
+	loop_turn(l, 0);
+	assert_int_equal(callbacks, 1);
+	assert_int_equal(looks, 2);
+	loop_guard_remove(l, &watchman);
+	loop_guard_remove(l, &watchman);
+	loop_turn(l, 0);
+	assert_int_equal(looks, 2);
+	loop_free(l);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_removed_watch_is_not_called),
 		cmocka_unit_test(a_watch_removed_by_a_timer_is_not_called),
 		cmocka_unit_test(a_plain_file_is_always_ready),
+		cmocka_unit_test(a_guard_runs_before_all_and_after_a_gap),
 		cmocka_unit_test(children),
 		cmocka_unit_test(grandchildren_are_killed_too),
 		cmocka_unit_test(options),
