@@ -6,12 +6,18 @@
  * The broker keeps nothing that matters: loaders say READY again, leases are in Redis. It also
  * turns the loops of recovery: pl_reap each second, pl_audit each minute.
  *
- * Messages (frames are text; docs/BUS.md):
- *	READY version nonce free accounts wall_ms	-> READY-ACK lease_ms wall_ms(echo) wall_ms
+ * Messages (frames are text; docs/BUS.md). clock is the sender's own and is echoed as it came;
+ * wall_ms is the broker's. The owner of a shard is <name by key>/<nonce of that process>.
+ *
+ *	READY version nonce free slots taken accounts clock	-> READY-ACK lease_ms clock wall_ms
  *	WORK run i token lease_ms start_at_ms attempt line	(broker to loader)
- *	BEAT run i token is_running wall_ms	-> BEAT-ACK run i token code why wall_ms(echo)
- *wall_ms FAIL run i token is_retry why			-> FAIL-ACK run i token code start_at_ms is
- *the broker's wall clock; 0 = at once (a single shard).
+ *	BEAT run i token nonce is_running clock
+ *			-> BEAT-ACK run i token code why clock wall_ms	(OK, CANCEL, STALE)
+ *	FAIL run i token nonce is_retry why		-> FAIL-ACK run i token code
+ *
+ * free: shards it could start now, of slots in all; taken: WORKs that this process has had, so that
+ * those under way are not counted as free. READY comes every 2 s, also when free is 0.
+ * start_at_ms is the broker's wall clock; 0 = at once (a single shard). is_retry as in pl_fail.
  */
 #ifndef PLIMSOLL_WORK_BROKER_H
 #define PLIMSOLL_WORK_BROKER_H
