@@ -96,6 +96,10 @@ demo: deps ## eight changes of functions on a real API, and their verdicts (KEEP
 	@$(MAKE) --no-print-directory MODE=release all
 	@$(VENV) pipelines/demo/demo.py
 
+services-demo: deps ## the services without systemd, the changes of the demo, and a kill -9 every few seconds
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(VENV) pipelines/services/demo.py
+
 test: deps ## everything: unit tests, lint, integration tests; the last line is the sum
 	@MAKE='$(MAKE)' $(VENV) tests/helpers/run_all.py all check-unit lint check-integration
 
@@ -108,6 +112,18 @@ run-unit: $(UNIT_TESTS)
 
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real servers (T=path or -k words for a part)
 	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
+
+check-fault: deps ## dies at every labelled point once, and looks at the invariants (ONLY=word)
+	@$(MAKE) --no-print-directory MODE=fault all build/fault/tests/witness
+	@$(VENV) tests/fault/check_fault.py --only '$(ONLY)'
+
+check-fault-long: deps ## the same at passes 1, 2 and 5, each with kill, stop and abort
+	@$(MAKE) --no-print-directory MODE=fault all build/fault/tests/witness
+	@$(VENV) tests/fault/check_fault.py --long --only '$(ONLY)'
+
+chaos: deps ## 10,000 changes of 800 functions and 2,000 kills (SEED=n EVENTS=n FUNCTIONS=n FAULTS=n SECONDS=n)
+	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/fault/chaos.py
 
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
@@ -160,7 +176,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench demo test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
+.PHONY: all deps bench demo services-demo check-fault check-fault-long chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

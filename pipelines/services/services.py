@@ -6,7 +6,7 @@ over TCP and CURVE, and whatever else somebody adds (watcher, Prometheus).
 		s.start()				# ready when all have said so
 		s.bus.ingest(event); s.wait_idle(60)
 		s.kill("planner"); s.signal("redis", signal.SIGSTOP)
-		s.restart("sink", env={"PLIMSOLL_CRASH": "sink.post-put:1:kill"})
+		s.restart("sink", env={"PLIMSOLL_CRASH": "sink.post-put:1:kill"})	# for one life
 
 Secrets: each process has a folder of credentials of its own, as LoadCredential= makes it (helpers/bus.py).
 """
@@ -33,7 +33,7 @@ class Services:
         self.push = servers.Pushgateway(os.path.join(self.folder, "pushgateway"), port=servers.free_port())
         self.push.port = self.push.fixed_port
         self.loaders = [f"l{i + 1}" for i in range(loaders)]
-        self.arguments = {}
+        self.stages = []
         self.supervisor = Supervisor(os.path.join(self.folder, "logs"))
 
     # -- setting up --
@@ -50,8 +50,8 @@ class Services:
             self.bus.add_loader(as_name)
         state = "collector" if stage == "sink" else name
         os.makedirs(os.path.join(self.bus.state, state), exist_ok=True)
+        self.stages.append(name)
         env = dict(self.stage_env, **(env or {}))
-        self.arguments[name] = (stage, state, env)
         self.supervisor.add(name, self.bus.arguments(stage, state, *args), self.bus.environment(name, env))
         return name
 
@@ -70,15 +70,14 @@ class Services:
     def start(self):
         """Redis first: the functions must be there when the stages look."""
         self.add_all()
-        stages = [n for n in self.supervisor.services if n not in LAST]
-        for name in stages:
+        for name in self.stages:
             self.supervisor.services[name].is_held = True
         self.bus.write_loaders()
         self.supervisor.start()
         servers.wait_for("Redis", self.redis_answers)
         self.redis.load_library()
         servers.wait_for("Pushgateway", lambda: servers.is_up(self.push.health()))
-        for name in stages:
+        for name in self.stages:
             self.supervisor.release(name)
         return self
 
@@ -96,11 +95,10 @@ class Services:
     def kill(self, name):
         return self.signal(name, signal.SIGKILL)
 
-    def restart(self, name, env=None):
-        """SIGTERM, and again with env added (only for this and later lives)."""
-        _, _, base = self.arguments[name]
-        self.supervisor.hold(name)
-        self.supervisor.release(name, self.bus.environment(name, dict(base, **(env or {}))))
+    def restart(self, name, env=None, number=signal.SIGTERM):
+        """Ends it, and starts it again with env added for this one life."""
+        self.supervisor.hold(name, number)
+        self.supervisor.release(name, self.bus.environment(name, dict(self.stage_env, **env)) if env else None)
 
     def wait_idle(self, timeout_s=60):
         """Nothing is under way, as Redis tells; a Redis that is just being started again is waited for."""

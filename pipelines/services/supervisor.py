@@ -26,6 +26,7 @@ class Service:
     def __init__(self, name, command, env, cwd):
         self.name, self.command, self.env, self.cwd = name, command, env, cwd
         self.popen, self.due, self.is_held, self.is_final, self.starts = None, 0.0, False, False, 0
+        self.once = None  # environment of the next start alone
 
     def is_running(self):
         return self.popen is not None and self.popen.poll() is None
@@ -73,9 +74,9 @@ class Supervisor:
 
     def _spawn(self, s):
         with open(self.log_path(s.name), "ab") as log:
-            s.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *s.command], env=s.env, cwd=s.cwd,
+            s.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *s.command], env=s.once or s.env, cwd=s.cwd,
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        s.starts += 1
+        s.starts, s.once = s.starts + 1, None
 
     def pid(self, name):
         """The process that runs now, or None."""
@@ -102,11 +103,11 @@ class Supervisor:
         if p is not None:
             p.wait(timeout_s)
 
-    def release(self, name, env=None):
+    def release(self, name, once=None):
+        """once: the environment of the next start alone."""
         with self.lock:
             s = self.services[name]
-            if env is not None:
-                s.env = env
+            s.once = once
             s.is_held = s.is_final = False
             s.due = 0.0
 

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 
-from .programs import binary, clean_env, dying_with_us, lines
+from .programs import binary, clean_env, dying_with_us, lines, pl
 from .servers import Redis, adopt_orphans, free_port, wait_for
 
 STAGES = ("watcher", "planner", "collector", "sink", "admin")
@@ -102,7 +102,7 @@ class Bus:
     def __init__(self, folder, lease="2s", tcp=False, users=None, **redis_settings):
         self.folder = os.path.abspath(folder)
         self.short = None
-        os.makedirs(self.folder, exist_ok=True)
+        os.makedirs(self.path("secrets"), mode=0o700, exist_ok=True)
         if len(self.folder) > PATH_MAX_BYTES:  # sockets have short names
             self.short = tempfile.mkdtemp(prefix="pl-bus-")
         self.run_dir = self.short or self.folder
@@ -121,11 +121,13 @@ class Bus:
     # -- what stands in files --
 
     def users(self):
-        """Redis' ACL file: the stages may do everything with our keys; tests of the narrow lists bring their own."""
-        def hashed(password):
-            return hashlib.sha256(password.encode()).hexdigest()
-        users = [f"user pl-{stage} on #{hashed(p)} ~{{pl}}:* &{{pl}}:* +@all -@dangerous" for stage, p in self.passwords.items()]
-        return "\n".join(["user default off", f"user test on #{hashed(self.admin_password)} ~* &* +@all", *users]) + "\n"
+        """Redis' ACL file as `plimsoll admin acl` prints it, and a user of the tests who may do everything."""
+        for stage, password in self.passwords.items():
+            write(self.path("secrets", "pl-" + stage), password)
+        r = pl("plimsoll", "admin", "acl", "--secrets", self.path("secrets"))
+        assert r.code == 0, r
+        hashed = hashlib.sha256(self.admin_password.encode()).hexdigest()
+        return f"user test on #{hashed} ~* &* +@all\n" + r.text
 
     def endpoints(self):
         if self.tcp:
