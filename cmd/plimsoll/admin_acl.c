@@ -35,7 +35,7 @@ static const struct {
 	{"pl_out", S},	      {"pl_delivered", S}, {"pl_out_done", S}, {"pl_put", ALL},
 	{"pl_docs", ALL},     {"pl_reap", P},	   {"pl_audit", P},    {"pl_cancel", A},
 	{"pl_status", ALL},   {"pl_list", A},	   {"pl_show", A},     {"pl_dead", A},
-	{"pl_version", ALL},
+	{"pl_version", ALL},  {"pl_loaders", P},
 };
 
 /* What the functions call, and what a person's commands call themselves. */
@@ -43,13 +43,10 @@ static const struct {
 	const char *words;
 	unsigned who;
 } commands[] = {
-	{"+time +publish +hget +hset +hmget +hgetall +hdel +hincrby +hexists +hlen +hkeys +hscan",
-	 ALL},
-	{"+rpush +lpush +lrange +llen +lindex +lpop +lrem +ltrim", ALL},
+	{"+time +publish +hget +hset +hsetnx +hmget +hgetall +hdel +hincrby +hlen", ALL},
+	{"+rpush +lpush +lrange +llen +lindex +lrem +lpos", ALL},
 	{"+zadd +zrem +zscore +zrange +zrangebyscore +zcard +zcount", ALL},
-	{"+sadd +srem +smembers +sismember +scard", ALL},
-	{"+get +set +incr +del +exists +expire +pexpire +persist +type +xadd +xlen +xrevrange",
-	 ALL},
+	{"+sadd +smembers +incr +del +exists +expire +persist +ttl +xadd", ALL},
 	{"+subscribe", W | P | C | S},
 	{"+scan", P},
 	{"+function|load +function|list", A},
