@@ -93,9 +93,19 @@ local function reader(args)
 	return R
 end
 
+-- What the planner reads as the money of the newest day: `money` itself, so what it puts there is nothing.
+local SPENT = {P .. 'doc:planner', 'spent'}
+
+local function spent()
+	local day, all = '', call('HGETALL', P .. 'money')
+	for i = 1, #all, 2 do day = all[i] > day and all[i] or day end
+	return day ~= '' and '{"day":"' .. day .. '","micro_usd":' .. text(math.max(0, num(P .. 'money', day))) .. '}' or ''
+end
+
 local function put(docs)
 	for _, d in ipairs(docs) do
-		if d[3] == '' then call('HDEL', d[1], d[2]) else call('HSET', d[1], d[2], d[3]) end
+		if d[1] == SPENT[1] and d[2] == SPENT[2] then -- see above
+		elseif d[3] == '' then call('HDEL', d[1], d[2]) else call('HSET', d[1], d[2], d[3]) end
 	end
 end
 
@@ -320,6 +330,7 @@ end
 local function changes(R)
 	local n, hold, names, out = R.int('n', 0, 10000), R.int('hold', 1, HOLD_MAX_MS), {}, {'OK'}
 	while R.left() > 0 do names[#names + 1] = R.word('doc') end
+	local money = spent()
 	local function add(s) out[#out + 1] = s end
 	for _, id in ipairs(taken('new', n)) do
 		local c = call('HMGET', key('c', id), 'st', 'kind', 'confirms', 'fn', 'line')
@@ -332,7 +343,11 @@ local function changes(R)
 				local doc = name:gsub('@', function() return c[4] end)
 				local namespace, field = doc:match('^([^/]+)/(.+)$')
 				add(doc)
-				add(namespace and get(P .. 'doc:' .. namespace, field) or '')
+				if doc == 'planner/spent' then
+					add(money)
+				else
+					add(namespace and get(P .. 'doc:' .. namespace, field) or '')
+				end
 			end
 		end
 	end
