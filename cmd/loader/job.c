@@ -12,6 +12,10 @@
 
 #define LOOK_AGAIN_NS (200 * NS_PER_MS) /* at a fence that is taken, at a pause */
 #define CONNECT_GAP_NS (10 * NS_PER_MS)
+/* Opening a connection without TLS costs next to nothing: all of them within this. */
+#define CONNECT_RAMP_NS (10 * NS_PER_MS)
+/* After all that the run itself may take: keys, connections, a late start. */
+#define LEASED_MARGIN_NS (60 * NS_PER_S)
 #define CONNECT_AHEAD_MAX 64 /* more are opened as they are needed */
 #define CONNECT_AHEAD 8
 
@@ -61,17 +65,22 @@ void job_act_soon(struct job *j)
 	loop_timer_set_in(j->world->loop, &j->act_timer, 0);
 }
 
+static void set_end(struct job *j, enum job_end end, const char *fmt, va_list ap)
+{
+	j->end = end;
+	vsnprintf(j->reason, sizeof(j->reason), fmt, ap);
+	job_act_soon(j);
+}
+
 void job_stop(struct job *j, enum job_end end, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (j->end != JOB_END_NONE || j->state == JOB_OVER)
 		return;
-	j->end = end;
 	va_start(ap, fmt);
-	vsnprintf(j->reason, sizeof(j->reason), fmt, ap);
+	set_end(j, end, fmt, ap);
 	va_end(ap);
-	job_act_soon(j);
 }
 
 static void finish(struct job *j)
@@ -84,6 +93,19 @@ static void finish(struct job *j)
 	       j->shard->subject, job_end_name(j->end), j->reason[0] ? ": " : "", j->reason);
 	job_report(j);
 	j->state = JOB_OVER;
+}
+
+/* It may have been on its way to another end already: that one has not been told yet. */
+void job_stop_now(struct job *j, enum job_end end, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (j->state == JOB_OVER)
+		return;
+	va_start(ap, fmt);
+	set_end(j, end, fmt, ap);
+	va_end(ap);
+	finish(j);
 }
 
 /* ---- starting ---- */
@@ -123,6 +145,7 @@ static uint32_t connections_ahead(const struct job *j)
 
 static void connect_ahead(struct job *j)
 {
+	uint32_t count = connections_ahead(j);
 	char why[SHARD_WHY_SIZE];
 
 	if (job_prepare(j, why) != 0) {
@@ -132,7 +155,10 @@ static void connect_ahead(struct job *j)
 	j->state = JOB_CONNECTING;
 	j->pools_connecting = j->shard->workload.variant_count;
 	for (size_t i = 0; i < j->shard->workload.variant_count; i++)
-		engine_pool_connect(j->pools[i], connections_ahead(j), CONNECT_GAP_NS,
+		engine_pool_connect(j->pools[i], count,
+				    j->shard->targets[i].is_tls
+					    ? CONNECT_GAP_NS
+					    : MIN_OF(CONNECT_GAP_NS, CONNECT_RAMP_NS / count),
 				    on_connected);
 }
 
@@ -152,7 +178,7 @@ static void look_again(struct job *j)
 
 static void leave_waiting(struct job *j)
 {
-	int rc;
+	int rc = 0;
 
 	if (!has_time(j)) {
 		job_stop(j, JOB_ERROR, "the deadline leaves no time for it");
@@ -162,7 +188,8 @@ static void leave_waiting(struct job *j)
 		look_again(j);
 		return;
 	}
-	rc = fence_take(&j->world->fences, j->shard->subject, j->shard->run, &j->fence);
+	if (!j->world->is_bus)
+		rc = fence_take(&j->world->fences, j->shard->subject, j->shard->run, &j->fence);
 	if (rc == -EAGAIN) {
 		look_again(j);
 		return;
@@ -275,6 +302,20 @@ static int check(struct job *j, char why[SHARD_WHY_SIZE])
 	return rc;
 }
 
+/* How long a run waits on the bus was not known when it was planned. */
+static void set_leased_deadline(struct shard *sh)
+{
+	const struct workload *w = &sh->workload;
+	struct wall begin = wall_now();
+
+	if (sh->has_start_at && wall_diff_ns(sh->start_at, begin) > 0)
+		begin = sh->start_at;
+	sh->deadline =
+		wall_add_ns(begin, (w->warmup_ms + w->duration_ms + sh->timeout_ms) * NS_PER_MS +
+					   LEASED_MARGIN_NS);
+	sh->has_deadline = true;
+}
+
 void job_start(struct job_world *w, struct shard *shard_take, const char *parse_why)
 {
 	struct job *j = x_calloc(1, sizeof(*j));
@@ -288,6 +329,8 @@ void job_start(struct job_world *w, struct shard *shard_take, const char *parse_
 	j->next = w->first;
 	w->first = j;
 	w->count++;
+	if (w->is_bus && !parse_why)
+		set_leased_deadline(j->shard);
 	if (parse_why)
 		job_stop(j, JOB_ERROR, "%s", parse_why);
 	else if (check(j, why) != 0)

@@ -37,8 +37,9 @@ struct job_world {
 	struct guard guard;
 	struct fences fences;
 	char *credential_program;
+	bool is_bus; /* leases are the fence, and the deadline counts from the lease */
 	bool is_paused;
-	struct job *first; /* not over yet */
+	struct job *first; /* not over yet, the youngest first */
 	size_t count;
 };
 
@@ -57,6 +58,7 @@ enum job_state {
 	X(JOB_COMPLETE, "complete")                                                                \
 	X(JOB_ABORTED, "aborted")                                                                  \
 	X(JOB_CANCELLED, "cancelled")                                                              \
+	X(JOB_FENCED, "fenced")                                                                    \
 	X(JOB_ERROR, "error")
 enum job_end {
 #define X(symbol, name) symbol,
@@ -77,7 +79,6 @@ struct job {
 	struct job *next;
 	struct shard *shard;
 	enum job_state state;
-	uint64_t attempt;
 	enum job_end end; /* why it ends; JOB_END_NONE = it goes on */
 	char reason[SHARD_WHY_SIZE];
 
@@ -109,6 +110,7 @@ struct job {
 	struct mono began, ended;
 	struct wall began_wall;
 	struct mono armed_for; /* when the due timer should run: its delay is our own */
+	struct mono burst_began;
 	struct hdr *loop_delay;
 	struct rusage cpu_before;
 	uint64_t progress_seq;
@@ -120,6 +122,10 @@ struct job {
 void job_start(struct job_world *w, struct shard *shard_take, const char *parse_why);
 /* Ends it early: now when nothing is under way, else at the next turn of the loop. */
 void job_stop(struct job *j, enum job_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/*
+ * Ends it before it returns: not one more byte goes out. Not from inside a callback of the engine.
+ */
+void job_stop_now(struct job *j, enum job_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Gives it up without a word: the stage ends and nobody reads its result any more. */
 void job_free(struct job *j);
 /* Frees all jobs without a word: nobody is there to hear it any more. */

@@ -56,7 +56,7 @@ void job_progress(struct job *j)
 	json_put_int(data, "total_ms", w->warmup_ms + w->duration_ms);
 	tally_progress(j->tally, data);
 	json_put_int(data, "in_flight", j->in_flight);
-	snprintf(id, sizeof(id), "%s.%llu.%llu", j->shard->id, (unsigned long long)j->attempt,
+	snprintf(id, sizeof(id), "%s.%lld.%llu", j->shard->id, (long long)j->shard->attempt,
 		 (unsigned long long)j->progress_seq++);
 	if (stage_emit_new(j->world->stage, EV_SHARD_PROGRESS, id, j->shard->subject, j->shard->run,
 			   wall_now(), data) != 0)
@@ -104,7 +104,8 @@ static void fill_quality(const struct job *j, struct quality *q)
 		.took_ms = mono_diff_ns(j->ended, j->began) / NS_PER_MS,
 		.has_clock = j->clock.is_known,
 		.clock_offset_ms = clock_check_offset_ms(&j->clock),
-		.spread = executor_is_closed(w->executor) ? 0 : w->spread,
+		/* Of several shards each sees the environments of all: the collector looks. */
+		.spread = executor_is_closed(w->executor) || j->shard->of > 1 ? 0 : w->spread,
 		.has_environments = t->instances.count > 0,
 		.overflowed = j->overflowed,
 		.block_values_lost = t->blocks.lost,
@@ -125,7 +126,7 @@ static struct json *start_of_result(const struct job *j)
 
 	json_put_str(tool, "name", "plimsoll-loader");
 	json_put_str(tool, "version", PLIMSOLL_VERSION);
-	json_put_int(data, "attempt", (int64_t)j->attempt);
+	json_put_int(data, "attempt", j->shard->attempt);
 	json_put_str(data, "outcome", job_end_name(j->end));
 	if (j->reason[0])
 		json_put_str(data, "reason", j->reason);
@@ -153,6 +154,8 @@ static struct json *did_run(struct job *j)
 	json_put_int(data, "duration_ms", MAX_OF(mono_diff_ns(j->ended, j->began) / NS_PER_MS, 0));
 	if (j->clock.is_known)
 		json_put_int(data, "clock_offset_ms", clock_check_offset_ms(&j->clock));
+	if (j->shard->has_host_offset)
+		json_put_real(data, "host_offset_ms", j->shard->host_offset_ms);
 	tally_json(j->tally, data);
 	fill_quality(j, &q);
 	json_put(data, "quality", quality_json(&q));
@@ -168,7 +171,7 @@ static int emit(const struct job *j, struct json *data)
 	struct event ev;
 	int rc;
 
-	snprintf(id, sizeof(id), "%s.%llu", j->shard->id, (unsigned long long)j->attempt);
+	snprintf(id, sizeof(id), "%s.%lld", j->shard->id, (long long)j->shard->attempt);
 	rc = event_new(&ev, EV_SHARD_FINISHED, id, j->shard->subject, j->shard->run, wall_now(),
 		       json_ref(data), why);
 	if (rc == 0) {

@@ -12,7 +12,8 @@
 
 #include "cmd/loader/job.h"
 
-#define START_IN_NS (50 * NS_PER_MS)
+#define START_IN_NS (2 * NS_PER_MS)	   /* to prepare the first burst in */
+#define START_AHEAD_MAX_NS (60 * NS_PER_S) /* of start_at: more is a wrong clock */
 #define CALLS_IN_USE_MAX 65536u
 #define SIGN_AHEAD_NS NS_PER_MS /* of a gap: enough to prepare the next burst in */
 #define CONNECT_TIMEOUT_MS 5000
@@ -242,13 +243,20 @@ static void all_were_due(struct job *j)
 	job_act_soon(j);
 }
 
+/* After a gap in the middle of a burst the loop's guards are asked before the rest goes out. */
+static bool is_after_gap(const struct job *j, struct mono now)
+{
+	return j->world->is_bus && mono_diff_ns(now, j->burst_began) >= LOOP_GAP_NS;
+}
+
 static void send_open(struct job *j)
 {
-	struct mono due = {0};
+	struct mono due = {0}, now;
 
 	while (j->has_next && j->end == JOB_END_NONE) {
 		due = mono_add_ns(j->origin, j->next_place.due_ns);
-		if (mono_is_before(mono_now(), due))
+		now = mono_now();
+		if (mono_is_before(now, due) || is_after_gap(j, now))
 			break;
 		send_one(j, &j->next_place);
 		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
@@ -273,6 +281,10 @@ static void send_closed(struct job *j)
 	while (j->freed_count > 0 && j->end == JOB_END_NONE) {
 		struct mono since = j->freed[j->freed_at];
 
+		if (is_after_gap(j, mono_now())) {
+			loop_timer_set(j->world->loop, &j->due_timer, since);
+			return;
+		}
 		if (!schedule_next(&j->schedule, since_origin_ns(j, since), &place)) {
 			all_were_due(j);
 			return;
@@ -290,22 +302,39 @@ static void on_due(struct loop *l, struct loop_timer *t)
 	(void)l;
 	if (j->state != JOB_RUNNING || j->end != JOB_END_NONE)
 		return;
+	j->burst_began = mono_now();
 	if (j->freed) {
 		send_closed(j);
 		return;
 	}
-	hdr_record(j->loop_delay, mono_diff_ns(mono_now(), j->armed_for) / NS_PER_US);
+	hdr_record(j->loop_delay, mono_diff_ns(j->burst_began, j->armed_for) / NS_PER_US);
 	send_open(j);
+}
+
+/* From now to the first call; -ERANGE when start_at makes no sense. */
+static int start_in_ns(const struct job *j, struct wall now, int64_t *out)
+{
+	*out = START_IN_NS;
+	if (!j->shard->has_start_at)
+		return 0;
+	*out = MAX_OF(*out, wall_diff_ns(j->shard->start_at, now));
+	return *out > START_AHEAD_MAX_NS ? -ERANGE : 0;
 }
 
 void job_begin(struct job *j)
 {
-	struct mono now = mono_now();
+	struct wall now = wall_now();
+	int64_t in_ns;
 
+	if (start_in_ns(j, now, &in_ns) != 0) {
+		job_stop(j, JOB_ERROR, "the start is %lld s ahead; the clocks of the hosts differ",
+			 (long long)(in_ns / NS_PER_S));
+		return;
+	}
 	j->state = JOB_RUNNING;
 	j->due_timer.run = on_due;
-	j->began = mono_add_ns(now, START_IN_NS);
-	j->began_wall = wall_add_ns(wall_now(), START_IN_NS);
+	j->began = mono_add_ns(mono_now(), in_ns);
+	j->began_wall = wall_add_ns(now, in_ns);
 	j->origin = mono_add_ns(j->began, -j->schedule.start_ns);
 	j->origin_wall = wall_add_ns(j->began_wall, -j->schedule.start_ns);
 	getrusage(RUSAGE_SELF, &j->cpu_before);

@@ -21,7 +21,7 @@ struct options {
 
 static const struct opt option_rows[] = {
 	{"slots", 0, OPT_U64, offsetof(struct options, slots), "N", "4",
-	 "runs that may go side by side in this process"},
+	 "runs that may go side by side in this process; on the bus: shards"},
 	{"pause-file", 0, OPT_STRING, offsetof(struct options, pause_file), "FILE", NULL,
 	 "while it exists nothing is called; else pause under --state or the user's state folder"},
 	{"max-rate", 0, OPT_STRING, offsetof(struct options, max_rate), "RATE", "1000/s",
@@ -54,6 +54,12 @@ static char *default_pause_file(const char *state_dir)
 	return home && *home ? x_asprintf("%s/.local/state/plimsoll/pause", home) : NULL;
 }
 
+/* What was stopped from outside is no result on the bus: it is given back and begun again. */
+static enum job_end stopped(const struct loader *ld)
+{
+	return ld->world.is_bus ? JOB_FENCED : JOB_CANCELLED;
+}
+
 static void look_at_pause(struct loop *l, struct loop_timer *t)
 {
 	struct loader *ld = CONTAINER_OF(t, struct loader, pause_timer);
@@ -61,10 +67,12 @@ static void look_at_pause(struct loop *l, struct loop_timer *t)
 
 	if (is_paused != ld->world.is_paused)
 		log_info("%s: %s", ld->pause_file, is_paused ? "paused" : "going on");
+	if (ld->world.is_paused && !is_paused)
+		stage_wake(ld->world.stage);
 	ld->world.is_paused = is_paused;
 	for (struct job *j = ld->world.first; is_paused && j; j = j->next)
-		if (j->state != JOB_WAITING)
-			job_stop(j, JOB_CANCELLED, "paused");
+		if (j->state != JOB_WAITING || ld->world.is_bus)
+			job_stop(j, stopped(ld), "paused");
 	loop_timer_set_in(l, t, PAUSE_LOOK_NS);
 }
 
@@ -134,6 +142,7 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 
 	ld->world.stage = st;
 	ld->world.loop = stage_loop(st);
+	ld->world.is_bus = stage_is_bus(st);
 	ld->world.engine = engine_new(ld->world.loop);
 	ld->world.credential_program = session_program(o->credential_program);
 	ld->pause_file =
@@ -149,15 +158,57 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 	return EXIT_FINE;
 }
 
+/* ---- room ---- */
+
+static bool is_same_run(const struct job *j, const char *run)
+{
+	return run && j->shard->run && strcmp(j->shard->run, run) == 0;
+}
+
+static bool is_at_work(const struct job *first, const char *run)
+{
+	while (first && !is_same_run(first, run))
+		first = first->next;
+	return first != NULL;
+}
+
+/* A place is for a run in a pipe, whose shards all come to us, and for a shard on the bus. */
+static bool has_place(const struct loader *ld)
+{
+	uint64_t used = ld->world.count;
+
+	for (const struct job *j = ld->world.first; j && !ld->world.is_bus; j = j->next)
+		used -= is_at_work(j->next, j->shard->run);
+	return used < ld->slots;
+}
+
+/* In a pipe the other shards of a run stand behind its first one. */
+static bool is_run_begun(const struct loader *ld)
+{
+	const struct job *youngest = ld->world.first;
+
+	return !ld->world.is_bus && youngest && youngest->shard->index + 1 < youngest->shard->of;
+}
+
+static bool has_room(void *ctx)
+{
+	struct loader *ld = ctx;
+
+	if (ld->world.is_bus && ld->world.is_paused)
+		return false;
+	return has_place(ld) || is_run_begun(ld);
+}
+
 /* ---- events ---- */
 
 static int take_shard(struct loader *ld, const struct event *ev)
 {
+	bool is_known = !ld->world.is_bus && is_at_work(ld->world.first, ev->run);
 	struct shard *sh;
 	char why[SHARD_WHY_SIZE];
 	int rc;
 
-	if (ld->world.count >= ld->slots)
+	if (!is_known && !has_place(ld))
 		return -EAGAIN;
 	sh = shard_new(ev);
 	rc = shard_parse(sh, ev->data, why);
@@ -174,7 +225,7 @@ static void look_at_plan(struct loader *ld, const struct event *ev)
 	struct wall at;
 
 	for (struct job *j = ld->world.first; run && j; j = j->next) {
-		if (!j->shard->run || strcmp(j->shard->run, run) != 0)
+		if (!is_same_run(j, run))
 			continue;
 		if (decision && strcmp(decision, "test") != 0)
 			job_stop(j, JOB_CANCELLED, "the plan was withdrawn");
@@ -192,13 +243,6 @@ static int take(struct stage *st, const struct event *ev, void *ctx)
 	return 0;
 }
 
-static bool has_room(void *ctx)
-{
-	struct loader *ld = ctx;
-
-	return ld->world.count < ld->slots;
-}
-
 static size_t held(void *ctx)
 {
 	struct loader *ld = ctx;
@@ -212,7 +256,18 @@ static void stop(struct stage *st, void *ctx)
 
 	(void)st;
 	for (struct job *j = ld->world.first; j; j = j->next)
-		job_stop(j, JOB_CANCELLED, "the loader was told to stop");
+		job_stop(j, stopped(ld), "the loader was told to stop");
+}
+
+/* On the bus: another loader may have the run by now, or nobody wants it any more. */
+static void on_revoke(struct stage *st, const char *run, const char *why, bool is_fenced, void *ctx)
+{
+	struct loader *ld = ctx;
+
+	(void)st;
+	for (struct job *j = ld->world.first; j; j = j->next)
+		if (is_same_run(j, run))
+			job_stop_now(j, is_fenced ? JOB_FENCED : JOB_CANCELLED, "%s", why);
 }
 
 /* Runs that go on keep what they were given; the next one is held against the new file. */
@@ -243,6 +298,7 @@ int main(int argc, char **argv)
 			 "custom.plimsoll_run, HTTP header Plimsoll-Run).",
 		.eats = EV_BIT(EV_SHARD_PLANNED),
 		.reads = EV_BIT(EV_RUN_PLANNED),
+		.inbox = INBOX_WORK,
 		.opts = option_rows,
 		.opt_count = ARRAY_LEN(option_rows),
 		.config_bytes = sizeof(struct options),
@@ -251,6 +307,7 @@ int main(int argc, char **argv)
 		.has_room = has_room,
 		.stop = stop,
 		.reload = reload,
+		.revoke = on_revoke,
 		.held = held,
 		.close = loader_close,
 	};

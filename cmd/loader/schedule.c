@@ -170,6 +170,7 @@ static int64_t poisson_gap_ns(const struct schedule *s, struct rng *r)
 static void set_due(struct schedule *s, struct rng *r)
 {
 	bool is_even = s->w.arrival == ARRIVAL_UNIFORM || s->w.spread == 0;
+	double phase = (double)s->w.shard_index / MAX_OF(s->w.shard_of, 1u);
 
 	for (uint32_t j = 0; j < s->begun_n; j++) {
 		double places = (double)s->round;
@@ -180,7 +181,7 @@ static void set_due(struct schedule *s, struct rng *r)
 			continue;
 		}
 		if (is_even)
-			places += (double)j / s->begun_n;
+			places += (j + phase) / s->begun_n;
 		s->due_ns[j] = llround(places * s->interval_ns);
 	}
 }

@@ -13,7 +13,8 @@
  *
  *	open executor		due
  *	burst (spread)		all calls of round r at r * n / rate
- *	uniform (spread off)	evenly spaced from there
+ *	uniform (spread off)	evenly spaced from there; shard i of s is i/s of a place later, so
+ *				that all shards together are evenly spaced too
  *	poisson			gaps of -ln(1 - u) / rate, one after the other
  *
  * Closed executors (shared-iterations, constant-vus): the next free user takes the next place of
@@ -75,7 +76,7 @@ struct workload {
 	uint32_t spread;     /* 0 = off */
 	int64_t warmup_ms, duration_ms, block_ms;
 	uint64_t seed;
-	uint32_t shard_index;
+	uint32_t shard_index, shard_of; /* of 0 counts as 1 */
 	enum variant variants[VARIANT_COUNT];
 	size_t variant_count;
 	double weights[PAYLOADS_MAX]; /* of the payloads */

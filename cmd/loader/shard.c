@@ -55,9 +55,16 @@ static bool is_header_name(const char *s)
 /* A second one of these would move the end of the request, or its receiver. */
 static bool is_ours(const char *header)
 {
-	static const char *const names[] = {"Host",	  "Content-Length", "Transfer-Encoding",
-					    "Connection", "Expect",	    "Upgrade",
-					    "TE",	  "Trailer",	    "Plimsoll-Run"};
+	static const char *const names[] = {"Host",
+					    "Content-Length",
+					    "Transfer-Encoding",
+					    "Connection",
+					    "Expect",
+					    "Upgrade",
+					    "TE",
+					    "Trailer",
+					    "Plimsoll-Run",
+					    "Plimsoll-Attempt"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcasecmp(names[i], header) == 0)
@@ -200,6 +207,7 @@ static int parse_workload(struct shard *sh, const struct json *j, char why[SHARD
 	w->duration_ms = json_get_int(j, "duration_ms", 0);
 	w->block_ms = json_get_int(j, "block_ms", BLOCK_MS_DEFAULT);
 	w->shard_index = (uint32_t)sh->index;
+	w->shard_of = (uint32_t)sh->of;
 	return 0;
 }
 
@@ -283,12 +291,16 @@ struct shard *shard_new(const struct event *ev)
 	sh->account = dup_member(ev->data, "account");
 	sh->index = json_get_int(where, "index", 0);
 	sh->of = json_get_int(where, "of", 1);
+	sh->attempt = json_get_int(ev->data, "attempt", 0);
+	sh->has_host_offset = json_is_num(json_get(ev->data, "host_offset_ms"));
+	sh->host_offset_ms = json_get_real(ev->data, "host_offset_ms", 0);
 	return sh;
 }
 
 int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SIZE])
 {
 	const char *deadline = json_get_str(data, "deadline");
+	const char *start_at = json_get_str(data, "start_at");
 	struct subject subject;
 	int rc;
 
@@ -300,6 +312,9 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 	if (deadline && wall_parse_rfc3339(deadline, &sh->deadline) != 0)
 		return refuse(why, "deadline is not a time");
 	sh->has_deadline = deadline != NULL;
+	if (start_at && wall_parse_rfc3339(start_at, &sh->start_at) != 0)
+		return refuse(why, "start_at is not a time");
+	sh->has_start_at = start_at != NULL;
 	rc = parse_targets(sh, json_get(data, "targets"), why);
 	if (rc == 0)
 		rc = parse_workload(sh, json_get(data, "workload"), why);

@@ -1,8 +1,9 @@
 /*
  * target_http.c - a plain HTTP endpoint: GET, or POST when there is a payload.
  *
- * The header Plimsoll-Run tells the function that it is a test. Redirects are answers, not
- * followed: a measurement of two hops would be neither's.
+ * The header Plimsoll-Run tells the function that it is a test, Plimsoll-Attempt which try at which
+ * shard: a target that hears two tries at one time has seen two loaders at it. Redirects are
+ * answers, not followed: a measurement of two hops would be neither's.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,8 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 		 t->query ? "?" : "", t->query ? t->query : "", t->authority);
 	buf_addf(out, "User-Agent: plimsoll/%s\r\nAccept: */*\r\nPlimsoll-Run: %s\r\n",
 		 PLIMSOLL_VERSION, rq->shard->run);
+	buf_addf(out, "Plimsoll-Attempt: %s.%lld\r\n", rq->shard->id,
+		 (long long)rq->shard->attempt);
 	if (has_body)
 		buf_addf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
 			 rq->payload->len_bytes);

@@ -194,6 +194,72 @@ static void the_order_matches_the_published_vectors(void **state)
 	}
 }
 
+/* Due times of three shards at a third of the rate, put together: one place apart. */
+static void even_arrivals_of_all_shards_are_even(void **state)
+{
+	struct schedule s[3];
+	struct place next[3];
+	char why[SCHEDULE_WHY_SIZE];
+	int64_t before_ns = 0;
+	size_t count = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct workload w = plain;
+
+		w.arrival = ARRIVAL_UNIFORM;
+		w.spread = 0;
+		w.warmup_ms = 0;
+		w.rate_per_s = 10;
+		w.shard_index = i;
+		w.shard_of = 3;
+		assert_int_equal(schedule_init(&s[i], &w, why), 0);
+		assert_true(schedule_next(&s[i], 0, &next[i]));
+	}
+	for (; count < 300; count++) {
+		size_t first = 0;
+
+		for (size_t i = 1; i < 3; i++)
+			if (next[i].due_ns < next[first].due_ns)
+				first = i;
+		assert_int_equal(first, count % 3);
+		if (count > 0)
+			assert_in_range(next[first].due_ns - before_ns, NS_PER_S / 30 - 1,
+					NS_PER_S / 30 + 1);
+		before_ns = next[first].due_ns;
+		assert_true(schedule_next(&s[first], 0, &next[first]));
+	}
+	for (size_t i = 0; i < 3; i++)
+		schedule_release(&s[i]);
+}
+
+/* A burst is of all shards at once: their rounds fall together. */
+static void bursts_of_all_shards_fall_together(void **state)
+{
+	static const uint32_t spreads[] = {6, 5, 5};
+	struct workload whole = plain;
+	struct tally all, part;
+	uint64_t sum = 0;
+
+	(void)state;
+	whole.spread = 16;
+	whole.rate_per_s = 50;
+	walk(&whole, &all);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct workload w = whole;
+
+		w.spread = spreads[i];
+		w.rate_per_s = whole.rate_per_s * spreads[i] / 16;
+		w.shard_index = i;
+		w.shard_of = 3;
+		walk(&w, &part);
+		assert_int_equal(part.rounds, all.rounds);
+		assert_in_range(part.last_ns - all.last_ns + 10, 0, 20);
+		sum += part.measured + part.warmup;
+	}
+	assert_int_equal(sum, all.measured + all.warmup);
+}
+
 static void the_kth_call_of_each_variant_gets_the_same_payload(void **state)
 {
 	struct workload w = plain;
@@ -327,6 +393,8 @@ int main(void)
 		cmocka_unit_test(a_burst_is_due_at_once_and_even_arrivals_are_even),
 		cmocka_unit_test(poisson_gaps_have_the_asked_mean),
 		cmocka_unit_test(the_order_matches_the_published_vectors),
+		cmocka_unit_test(even_arrivals_of_all_shards_are_even),
+		cmocka_unit_test(bursts_of_all_shards_fall_together),
 		cmocka_unit_test(the_kth_call_of_each_variant_gets_the_same_payload),
 		cmocka_unit_test(closed_executors_complete_their_rounds),
 		cmocka_unit_test(nonsense_is_refused_with_a_reason),
