@@ -95,8 +95,8 @@ class Services:
     def kill(self, name):
         return self.signal(name, signal.SIGKILL)
 
-    def restart(self, name, env=None, number=signal.SIGTERM):
-        """Ends it, and starts it again with env added for this one life."""
+    def restart(self, name, env=None, number=None):
+        """Ends it (SIGTERM), and starts it again with env added for this one life."""
         self.supervisor.hold(name, number)
         self.supervisor.release(name, self.bus.environment(name, dict(self.stage_env, **env)) if env else None)
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import redis as redispy
 
-from helpers.programs import pl
+from helpers.programs import example, pl
 from helpers.servers import http
 
 
@@ -61,3 +61,15 @@ def test_bus_settings_are_valid(bus):
     assert "bus" in bus.redis.socket
     r = pl("planner", "--config", bus.config_path, "--check", env={"CREDENTIALS_DIRECTORY": bus.credentials("planner")})
     assert r.code == 0, r
+
+
+def test_redis_reads_its_file_again_with_the_users_of_admin_acl(bus):
+    """Redis replays its file as the default user: with no rights, all that functions wrote was gone after a restart."""
+    bus.configure("accounts:\n  web: {provider: http, allow: [127.0.0.1]}\nfunctions: {}\n")
+    assert bus.ingest(example("function.changed"))[0] == "OK"
+    bus.redis.restart(hard=True)
+    assert bus.ingest(example("function.changed"))[:2] == ["DUP", "queued"]
+    with pytest.raises(redispy.exceptions.AuthenticationError):
+        bus.redis.client("default", "", db=0).ping()
+    with pytest.raises(redispy.exceptions.AuthenticationError):
+        redispy.Redis(unix_socket_path=bus.redis.socket).execute_command("PING")
