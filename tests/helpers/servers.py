@@ -226,7 +226,7 @@ class Redis(Server):
         if len(self.socket) > self.SOCKET_PATH_MAX:
             self.short = tempfile.mkdtemp(prefix="pl-redis-")
             self.socket = os.path.join(self.short, "redis.sock")
-        self._client = None
+        self._clients = {}
 
     @property
     def url(self):
@@ -263,14 +263,12 @@ class Redis(Server):
         import redis.retry
         if user is None and self.admin:
             user, password = self.admin
-        if self._client is None or user != getattr(self, "_client_user", None) or kw:
-            once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-            made = redis.Redis(unix_socket_path=self.socket, username=user, password=password, decode_responses=True,
-                               socket_timeout=10, encoding_errors="backslashreplace", retry=once, **kw)
-            if kw:
-                return made
-            self._client, self._client_user = made, user
-        return self._client
+        if user in self._clients and not kw:
+            return self._clients[user]
+        once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+        made = redis.Redis(unix_socket_path=self.socket, username=user, password=password, decode_responses=True,
+                           socket_timeout=10, encoding_errors="backslashreplace", retry=once, **kw)
+        return made if kw else self._clients.setdefault(user, made)
 
     def call(self, *words):
         return self.client().execute_command(*words)
@@ -288,8 +286,8 @@ class Redis(Server):
 
     def kill(self):
         super().kill()
-        if self._client is not None:
-            self._client.connection_pool.disconnect()
+        for client in self._clients.values():
+            client.connection_pool.disconnect()
 
     def remove(self):
         """After stop(): the folder that a short socket path needed."""
