@@ -83,7 +83,9 @@ static bool is_known(const struct bus *b, const struct bus_peer *p)
  */
 static bool read_peer(struct bus_socket *s, struct bus_parts *m, struct bus_peer *p)
 {
-	const char *user = zmq_msg_gets(&m->part[0], "User-Id"), *blank;
+	/* Not of part 0: a routing id that libzmq fetched while it was asked for events has none.
+	 */
+	const char *user = m->count > 1 ? zmq_msg_gets(&m->part[1], "User-Id") : NULL, *blank;
 
 	blank = user ? strchr(user, ' ') : NULL;
 	if (!blank || blank - user >= BUS_NAME_SIZE || strlen(blank + 1) != BUS_KEY_SIZE - 1)
