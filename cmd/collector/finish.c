@@ -271,6 +271,8 @@ struct json *finish_judged(const struct json *plan, const struct gathered *g,
 	json_put(o, "error_reasons", json_copy(g->error_reasons));
 	json_put(o, "histograms", histograms_object(g));
 	json_put(o, "quality", quality_object(g));
+	if (g->shards)
+		json_put(o, "shards", json_copy(g->shards));
 	if (g->started.ns != 0) {
 		put_time(o, "load_started_at", g->started);
 		put_time(o, "load_ended_at", g->ended);

@@ -7,6 +7,7 @@
 
 #include "cmd/collector/gather.h"
 #include "cmd/collector/samples.h"
+#include "cmd/collector/several.h"
 
 /* From this share of classified calls on, latency is judged on the warm ones (docs/MEASURING.md).
  */
@@ -293,6 +294,7 @@ struct gathered *gather_run(const struct json *plan, const struct json *const *s
 			add_shard(g, shards[i]);
 	}
 	samples_gather(g, plan, shards, shard_count);
+	several_gather(g, plan, shards, shard_count);
 	return g;
 }
 
@@ -308,6 +310,7 @@ void gathered_free(struct gathered *g)
 	json_free(g->error_reasons);
 	json_free(g->quality);
 	json_free(g->doubts);
+	json_free(g->shards);
 	free(g->samples);
 	free(g);
 }

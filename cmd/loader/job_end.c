@@ -2,8 +2,10 @@
  * job_end.c - shard.progress and shard.finished.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 
@@ -120,6 +122,24 @@ static void fill_quality(const struct job *j, struct quality *q)
 	}
 }
 
+static struct json *open_calls(const struct job *j)
+{
+	const struct workload *w = &j->shard->workload;
+	struct json *o = json_obj();
+
+	for (size_t i = 0; i < w->variant_count; i++)
+		json_put_int(o, variant_name(w->variants[i]), j->open_calls_peak[w->variants[i]]);
+	return o;
+}
+
+static void put_host(struct json *data)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(host, sizeof(host) - 1) == 0 && *host)
+		json_put_str(data, "host", host);
+}
+
 static struct json *start_of_result(const struct job *j)
 {
 	struct json *data = head_json(j), *tool = json_obj();
@@ -131,6 +151,7 @@ static struct json *start_of_result(const struct job *j)
 	if (j->reason[0])
 		json_put_str(data, "reason", j->reason);
 	json_put(data, "tool", tool);
+	put_host(data);
 	return data;
 }
 
@@ -157,6 +178,7 @@ static struct json *did_run(struct job *j)
 	if (j->shard->has_host_offset)
 		json_put_real(data, "host_offset_ms", j->shard->host_offset_ms);
 	tally_json(j->tally, data);
+	json_put(data, "open_calls", open_calls(j));
 	fill_quality(j, &q);
 	json_put(data, "quality", quality_json(&q));
 	if (j->needs_keys)
