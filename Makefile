@@ -155,7 +155,7 @@ install: all install-units ## programs, pages and units into $(DESTDIR)$(PREFIX)
 		$(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 755 $(BUILT_PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/plimsoll.schema.json $(DESTDIR)$(PREFIX)/share/plimsoll
-	install -m 644 grafana/rules.yml $(DESTDIR)$(PREFIX)/share/plimsoll/grafana
+	install -m 644 grafana/rules.yml grafana/prometheus.yml $(DESTDIR)$(PREFIX)/share/plimsoll/grafana
 	install -m 644 grafana/dashboards/*.json $(DESTDIR)$(PREFIX)/share/plimsoll/grafana/dashboards
 	install -m 644 README.md HACKING.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/plimsoll
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/plimsoll/docs

@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/unit.h"
+#include "common/prom/prom.h"
 #include "common/stage/stage.h"
 
 #include "cmd/loader/job.h"
@@ -270,6 +271,37 @@ static void on_revoke(struct stage *st, const char *run, const char *why, bool i
 			job_stop_now(j, is_fenced ? JOB_FENCED : JOB_CANCELLED, "%s", why);
 }
 
+static uint64_t in_flight_of(const struct loader *ld, const char *account)
+{
+	uint64_t sum = 0;
+
+	for (const struct job *j = ld->world.first; j; j = j->next)
+		if (j->shard->account && strcmp(j->shard->account, account) == 0)
+			sum += j->in_flight;
+	return sum;
+}
+
+/* Accounts of the settings, also while nothing is called; without settings those of the jobs. */
+static void metrics(struct stage *st, struct prom *page, void *ctx)
+{
+	struct loader *ld = ctx;
+	int rc = 0;
+
+	(void)st;
+	for (size_t i = 0; ld->config && i < ld->config->account_count && !rc; i++) {
+		const char *labels[] = {ld->config->accounts[i].name};
+
+		rc = prom_set(page, PM_IN_FLIGHT, labels, (double)in_flight_of(ld, *labels));
+	}
+	for (const struct job *j = ld->world.first; j && !rc; j = j->next) {
+		const char *labels[] = {j->shard->account};
+
+		if (j->shard->account)
+			rc = prom_set(page, PM_IN_FLIGHT, labels,
+				      (double)in_flight_of(ld, *labels));
+	}
+}
+
 /* Runs that go on keep what they were given; the next one is held against the new file. */
 static void reload(struct stage *st, void *ctx)
 {
@@ -308,6 +340,7 @@ int main(int argc, char **argv)
 		.stop = stop,
 		.reload = reload,
 		.revoke = on_revoke,
+		.metrics = metrics,
 		.held = held,
 		.close = loader_close,
 	};

@@ -29,6 +29,7 @@ struct draft {
 
 	enum decision decision;
 	struct buf reason;
+	bool is_day_spent;
 
 	bool has_old;
 	struct version old, new;

@@ -136,7 +136,7 @@ int guard_money(const struct config_limits *limits, const struct estimate *e,
 		snprintf(why, GUARD_WHY_SIZE,
 			 "it would cost %s, and %s of limits.cost_per_day (%s) are spent already",
 			 cost, spent, limit);
-		return -EDQUOT;
+		return -ENOSPC;
 	}
 	return 0;
 }

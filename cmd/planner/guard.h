@@ -37,7 +37,7 @@ void guard_room(const struct config_limits *limits, const struct concurrency *c,
 MUST_CHECK int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
 			 char why[GUARD_WHY_SIZE]);
 
-/* -EDQUOT with why when the plan costs more than a limit leaves. */
+/* -EDQUOT with why when the plan costs more than a limit leaves; -ENOSPC: than the day leaves. */
 MUST_CHECK int guard_money(const struct config_limits *limits, const struct estimate *e,
 			   int64_t spent_micro_usd, char why[GUARD_WHY_SIZE]);
 

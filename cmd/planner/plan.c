@@ -1,6 +1,7 @@
 /* plan.c - the steps of a plan, in order. */
 #include "cmd/planner/plan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,7 @@ static void fit(struct draft *d)
 	struct call_time call = call_time_of(d);
 	struct price price = price_of(d);
 	char why[GUARD_WHY_SIZE];
+	int rc;
 
 	d->shape = (struct shape){
 		.test = d->test,
@@ -149,8 +151,11 @@ static void fit(struct draft *d)
 	slices_estimate(&d->shape, d->shards, &call, &price, &d->estimate);
 	add_detectable(d);
 	/* A repeat is in the day's sum already. */
-	if (guard_money(limits, &d->estimate, is_repeat(d) ? 0 : d->in->spent_micro_usd, why))
+	rc = guard_money(limits, &d->estimate, is_repeat(d) ? 0 : d->in->spent_micro_usd, why);
+	if (rc) {
+		d->is_day_spent = rc == -ENOSPC && d->decision == DECIDE_TEST;
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
+	}
 	if (d->test->rate_per_s > limits->rate_per_s)
 		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
 			     d->test->rate_per_s, limits->rate_per_s);
@@ -189,6 +194,7 @@ static void finish(struct draft *d, struct plan *out)
 	memcpy(out->run_id, d->run_id, sizeof(out->run_id));
 	out->decision = d->decision;
 	out->test = x_strdup(d->test ? d->test->name : "");
+	out->is_day_spent = d->is_day_spent;
 	out->is_repeat = is_repeat(d);
 	out->run = write_run(d);
 	if (d->decision == DECIDE_TEST) {

@@ -8,6 +8,7 @@
 #include "common/aws/aws.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/prom/prom.h"
 #include "common/stage/stage.h"
 
 #define PAYLOAD_MAX_BYTES ((size_t)6 * 1024 * 1024)
@@ -39,7 +40,8 @@ struct planner {
 	struct config *config;
 	struct plan_options options;
 	struct buf payload;
-	struct json *spent; /* without --state: what this process has planned */
+	struct json *spent;  /* without --state: what this process has planned */
+	int64_t refused_day; /* of UTC: the last one whose money would not do for a run */
 };
 
 static struct config *load_config(const char *path)
@@ -169,6 +171,11 @@ static int emit(struct planner *p, const struct event *ev, struct plan *plan)
 	return rc;
 }
 
+static int64_t day_of(struct wall at)
+{
+	return wall_s(at) / (24 * 3600);
+}
+
 /* Books the money and the time of what is to run; false when it is not. *past is replaced. */
 static bool book(struct planner *p, const struct event *ev, const struct plan *plan,
 		 struct json **past)
@@ -217,6 +224,8 @@ static int take_changed(struct planner *p, const struct event *ev)
 		  &list);
 	for (size_t i = 0; i < list.count && !rc; i++) {
 		is_booked |= book(p, ev, &list.items[i], &past);
+		if (list.items[i].is_day_spent)
+			p->refused_day = day_of(ev->time);
 		rc = emit(p, ev, &list.items[i]);
 	}
 	if (!rc && is_booked) {
@@ -230,6 +239,27 @@ static int take_changed(struct planner *p, const struct event *ev)
 	json_free(accepted);
 	free(endpoint);
 	return rc;
+}
+
+/* The limit holds for all accounts together. A day whose money did not do for a run is spent, with
+ * small change left. */
+static void planner_metrics(struct stage *st, struct prom *page, void *ctx)
+{
+	const struct planner *p = ctx;
+	int64_t left = p->config->limits.cost_per_day_micro_usd;
+	struct wall now = wall_now();
+
+	(void)st;
+	left -= ledger_spent(p->spent, now);
+	if (left < 0 || p->refused_day == day_of(now))
+		left = 0;
+	for (size_t i = 0; i < p->config->account_count; i++) {
+		const char *labels[] = {p->config->accounts[i].name};
+		int rc = prom_set(page, PM_BUDGET_REMAINING, labels, (double)left / 1e6);
+
+		if (rc)
+			return; /* more accounts than a page holds */
+	}
 }
 
 static int planner_take(struct stage *st, const struct event *ev, void *ctx)
@@ -289,6 +319,7 @@ int main(int argc, char **argv)
 		.open = planner_open,
 		.take = planner_take,
 		.reload = planner_reload,
+		.metrics = planner_metrics,
 		.close = planner_close,
 	};
 

@@ -6,6 +6,7 @@
 #include "cmd/sink/planned.h"
 #include "cmd/sink/sinks.h"
 #include "common/base/log.h"
+#include "common/prom/prom.h"
 
 struct options {
 	struct opt_list to;
@@ -250,6 +251,15 @@ static const struct opt rows[] = {
 	 "never"},
 };
 
+static void sink_metrics(struct stage *st, struct prom *page, void *ctx)
+{
+	const struct sink_stage *s = ctx;
+	int rc = prom_set(page, PM_SINK_REJECTED, NULL, (double)sinks_refused(&s->sinks));
+
+	(void)st;
+	BUG_ON(rc != 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct stage_def def = {
@@ -277,6 +287,7 @@ int main(int argc, char **argv)
 		.stop = sink_stop,
 		.reload = sink_reload,
 		.held = sink_held,
+		.metrics = sink_metrics,
 		.close = sink_close,
 	};
 

@@ -171,6 +171,19 @@ size_t sinks_held(const struct sinks *all)
 	return held;
 }
 
+size_t sinks_refused(const struct sinks *all)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		const struct sink *s = &all->items[i];
+
+		if (s->kind->refused != NULL && s->own != NULL)
+			count += s->kind->refused(s);
+	}
+	return count;
+}
+
 bool sinks_have_room(const struct sinks *all)
 {
 	for (size_t i = 0; i < all->count; i++) {

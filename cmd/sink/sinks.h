@@ -33,8 +33,9 @@ struct sink_kind {
 	void (*deliver)(struct sink *s, const struct event *ev);
 	/* End of input. May be NULL. */
 	void (*end)(struct sink *s);
-	size_t (*held)(const struct sink *s);	/* NULL = nothing ever */
-	bool (*has_room)(const struct sink *s); /* NULL = always */
+	size_t (*held)(const struct sink *s);	 /* NULL = nothing ever */
+	bool (*has_room)(const struct sink *s);	 /* NULL = always */
+	size_t (*refused)(const struct sink *s); /* groups that the other side refuses; NULL = 0 */
 	enum exit_code (*close)(struct sink *s);
 };
 
@@ -73,6 +74,7 @@ MUST_CHECK enum exit_code sinks_open(struct sinks *all);
 void sinks_deliver(struct sinks *all, const struct event *ev);
 void sinks_end(struct sinks *all);
 size_t sinks_held(const struct sinks *all);
+size_t sinks_refused(const struct sinks *all);
 bool sinks_have_room(const struct sinks *all);
 enum exit_code sinks_close(struct sinks *all);
 

@@ -148,6 +148,11 @@ static size_t count_refused(const struct to_pushgateway *p)
 	return count;
 }
 
+static size_t pushgateway_refused(const struct sink *s)
+{
+	return count_refused(s->own);
+}
+
 static void render_service(struct to_pushgateway *p, struct prom *page)
 {
 	int rc = prom_set(page, PM_SINK_REJECTED, NULL, (double)count_refused(p));
@@ -539,5 +544,6 @@ const struct sink_kind sink_pushgateway = {
 	.deliver = pushgateway_deliver,
 	.end = pushgateway_end,
 	.held = pushgateway_held,
+	.refused = pushgateway_refused,
 	.close = pushgateway_close,
 };

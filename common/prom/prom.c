@@ -121,10 +121,12 @@ int prom_set(struct prom *p, enum prom_metric m, const char *const *values, doub
 		known->value = v;
 		return 0;
 	}
-	if (p->count == PROM_SERIES_MAX)
+	if (p->count == (p->series_max > 0 ? p->series_max : PROM_SERIES_MAX))
 		return -E2BIG;
-	if (p->samples == NULL)
-		p->samples = x_calloc(PROM_SERIES_MAX, sizeof(*p->samples));
+	if (p->count == p->cap) {
+		p->cap += PROM_SERIES_MAX;
+		p->samples = x_realloc(p->samples, p->cap, sizeof(*p->samples));
+	}
 	p->samples[p->count++] = s;
 	return 0;
 }

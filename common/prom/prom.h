@@ -14,7 +14,7 @@
  * The format: https://prometheus.io/docs/instrumenting/exposition_formats/
  *
  * DIAGNOSTICS
- *	-EINVAL data that has no place in a label or a sample; -E2BIG more than PROM_SERIES_MAX.
+ *	-EINVAL data that has no place in a label or a sample; -E2BIG more than series_max.
  *	A wrong number of label values is a bug.
  */
 #ifndef PLIMSOLL_PROM_PROM_H
@@ -52,7 +52,8 @@ struct prom_sample {
 
 struct prom {
 	struct prom_sample *samples; /* owned */
-	size_t count;
+	size_t count, cap;
+	size_t series_max; /* 0 = PROM_SERIES_MAX */
 };
 
 #define PROM_INIT                                                                                  \

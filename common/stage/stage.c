@@ -131,6 +131,9 @@ static int open_all(struct stage *st)
 		log_error("cannot open --reject %s: %s", st->opts.reject, strerror(-rc));
 		return EXIT_USAGE;
 	}
+	rc = stage_health_open(st);
+	if (rc)
+		return rc;
 	rc = st->port->open(st);
 	if (rc || st->is_over)
 		return rc;
@@ -166,6 +169,7 @@ static int close_all(struct stage *st)
 
 static void release(struct stage *st)
 {
+	health_free(st->health);
 	stage_reject_close(st);
 	if (st->port)
 		st->port->release(st);

@@ -36,6 +36,7 @@
 #include "common/event/event.h"
 
 struct stage;
+struct prom;
 
 /* What a stage is fed with on the bus (docs/STATE.md); in a pipe all read standard input. */
 enum stage_inbox {
@@ -82,6 +83,8 @@ struct stage_def {
 		       void *ctx);
 	/* How many things are unfinished; the process ends at 0 after end of input. NULL = 0. */
 	size_t (*held)(void *ctx);
+	/* Adds figures of its own to /metrics. May be NULL. */
+	void (*metrics)(struct stage *st, struct prom *page, void *ctx);
 	/* Before exit; returns the exit code this stage wants (EXIT_FINE normally). */
 	int (*close)(struct stage *st, void *ctx);
 };

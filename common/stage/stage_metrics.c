@@ -3,6 +3,9 @@
 #include "common/prom/prom.h"
 #include "common/stage/stage_private.h"
 
+/* Scraped, not pushed: the limit of a group does not hold. */
+#define SERIES_MAX 1000
+
 static const char *const result_words[] = {
 #define X(symbol, word) [symbol] = word,
 	STAGE_RESULTS(X)
@@ -49,12 +52,14 @@ static void put_rejects(const struct stage *st, struct prom *p)
 
 void stage_metrics_write(struct stage *st, struct buf *out)
 {
-	struct prom p = PROM_INIT;
+	struct prom p = {.series_max = SERIES_MAX};
 
 	put_events(&st->metrics, &p);
 	put_rejects(st, &p);
 	set(&p, PM_LOOP_DELAY, NULL, (double)st->metrics.loop_delay_ns / NS_PER_S);
 	set(&p, PM_LAG, NULL, (double)st->metrics.lag_ms / MS_PER_S);
+	if (st->is_open && st->def->metrics)
+		st->def->metrics(st, &p, st->ctx);
 	st->metrics.loop_delay_ns = 0;
 	prom_write(&p, out);
 	prom_release(&p);

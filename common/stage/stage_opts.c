@@ -20,6 +20,9 @@ static const struct opt common_rows[] = {
 	 "after a signal, time to finish what is held"},
 	{"ready-fd", 0, OPT_U64, ROW(ready_fd), "N", NULL,
 	 "writes a newline to this descriptor once ready"},
+	{"metrics", 0, OPT_STRING, ROW(metrics), "WHERE", NULL,
+	 "answers /metrics and /healthz on HOST:PORT or unix:PATH; under systemd on the unit's "
+	 "socket"},
 	{"log-level", 0, OPT_STRING, ROW(log_level), "LEVEL", "info", "error, warn, info or debug"},
 	{"check", 0, OPT_FLAG, ROW(is_check), NULL, NULL, "checks options and settings, then ends"},
 	{"print-options", 0, OPT_FLAG, ROW(is_print_options), NULL, NULL,

@@ -13,6 +13,7 @@
 
 #include "common/base/lines.h"
 #include "common/base/strmap.h"
+#include "common/health/health.h"
 #include "common/stage/stage.h"
 #include "common/stage/stage_metrics.h"
 #include "common/state/state.h"
@@ -22,7 +23,7 @@
 #define OUT_MAX_BYTES (32u * 1024u * 1024u)
 
 struct stage_opts {
-	const char *config, *state, *reject, *log_level;
+	const char *config, *state, *reject, *log_level, *metrics;
 	int64_t drain_ms;
 	uint64_t ready_fd;
 	bool is_bus, is_check, is_help, is_version, is_print_options;
@@ -52,8 +53,9 @@ struct stage_port {
 	void (*close)(struct stage *st);
 	void (*release)(struct stage *st);
 	/* Optional. */
-	bool (*is_cut)(const struct stage *st); /* nobody listens any more */
-	void (*stop)(struct stage *st);		/* a signal came */
+	bool (*is_well)(const struct stage *st, char why[200]); /* for /healthz */
+	bool (*is_cut)(const struct stage *st);			/* nobody listens any more */
+	void (*stop)(struct stage *st);				/* a signal came */
 	void (*reload)(struct stage *st);
 	void (*ack)(struct stage *st, const char *id, const char *destination);
 	bool (*is_acked)(const struct stage *st, const char *id, const char *destination);
@@ -102,6 +104,9 @@ struct stage {
 	int reject_fd;
 	struct strmap counts; /* what -> struct stage_count */
 	struct stage_metrics metrics;
+	struct health *health;	/* NULL = nobody asked */
+	struct loop_timer tick; /* measures how late timers run */
+	struct mono tick_at;
 	enum exit_code code;
 };
 
@@ -133,6 +138,9 @@ void stage_reject_close(struct stage *st);
 
 /* stage_opts.c: true when the process should end now with *code. */
 bool stage_opts_parse(struct stage *st, int argc, char **argv, int *code);
+
+/* stage_health.c: an exit code */
+int stage_health_open(struct stage *st);
 
 /* stage_notify.c */
 void stage_notify(const char *text); /* sd_notify(3) */

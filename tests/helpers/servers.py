@@ -324,20 +324,20 @@ class Pushgateway(Server):
 
 
 class Prometheus(Server):
-    """Scrapes the given host:port targets once a second. rules: paths of rule files."""
+    """Scrapes the given host:port targets once a second. rules: paths of rule files; job: the label of what is scraped."""
 
     name = "prometheus"
 
-    def __init__(self, folder, targets=(), rules=(), port=None):
+    def __init__(self, folder, targets=(), rules=(), port=None, job="pushgateway"):
         super().__init__(folder, port)
-        self.targets, self.rules = list(targets), [os.path.abspath(r) for r in rules]
+        self.job, self.targets, self.rules = job, list(targets), [os.path.abspath(r) for r in rules]
 
     def command(self):
         config = os.path.join(self.folder, "prometheus.yml")
         with open(config, "w", encoding="utf-8") as f:
             json.dump({"global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
                        "rule_files": self.rules,
-                       "scrape_configs": [{"job_name": "pushgateway", "honor_labels": True,
+                       "scrape_configs": [{"job_name": self.job, "honor_labels": True,
                                            "static_configs": [{"targets": self.targets}]}]}, f)
         return ["prometheus", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{self.port}",
                 f"--storage.tsdb.path={os.path.join(self.folder, 'data')}", "--log.level=warn"]

@@ -153,6 +153,18 @@ def test_loader_has_no_way_to_redis(root):
     assert "-%t/plimsoll/redis" in " ".join(u["InaccessiblePaths"]).split()
 
 
+def test_prometheus_is_told_of_each_socket(root):
+    """grafana/prometheus.yml names the ports of the socket units, under the job names that the alerts want."""
+    path = f"{root}{PREFIX}/share/plimsoll/grafana/prometheus.yml"
+    with open(path) as f:
+        text = f.read()
+    assert run("promtool", "check", "config", "--syntax-only", path)[0] == 0
+    for stage in STAGES + ["pushgateway"]:
+        port = unit(root, f"plimsoll-{stage}.socket".replace("@1", "@"))["ListenStream"][0].replace("%i", "1")
+        job = "pushgateway" if stage == "pushgateway" else "plimsoll-" + stage.replace("@1", "")
+        assert re.search(rf"job_name: {job}\n(?:    honor.*\n)?    static_configs: \[{{targets: \[\"{port}\"\]}}\]", text), stage
+
+
 def test_sockets_are_apart(root):
     """Each socket has its own address, is named so that the stage finds it, and has its service."""
     seen = set()

@@ -143,7 +143,7 @@ static void test_money(void **state)
 		 "352 calls of 3000 ms (timeout) would cost 0.5000 USD, above limits.cost_per_run "
 		 "of 0.5000 USD"},
 		{"last of the day", 400000, 19600000, 352, 0, ""},
-		{"above the day's", 400000, 19600001, 352, -EDQUOT,
+		{"above the day's", 400000, 19600001, 352, -ENOSPC,
 		 "it would cost 0.4000 USD, and 19.6000 USD of limits.cost_per_day (20.0000 USD) "
 		 "are spent"},
 		{"too many calls", 1, 0, 4000001, -EDQUOT,
