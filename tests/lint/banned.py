@@ -5,7 +5,7 @@ import re
 CALLS = [
     ("exit", ["common/stage/", "common/base/bug", "main"], "return an error; only the skeleton and main end the process"),
     ("_exit", ["common/stage/", "common/base/proc", "common/base/bug", "main"], "as exit; a forked child goes through proc_spawn"),
-    ("abort", ["common/base/bug"], "BUG_ON"),
+    ("abort", ["common/base/bug", "common/base/crash"], "BUG_ON"),
     ("assert", [], "BUG_ON"),
     ("signal", ["common/base/proc", "common/base/loop", "common/stage/"], "signals come by the loop"),
     ("sleep", [], "a loop timer"),
