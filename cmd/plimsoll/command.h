@@ -50,7 +50,10 @@
 	X(credential)                                                                              \
 	X(sign)                                                                                    \
 	X(admin_install)                                                                           \
-	X(admin_acl)
+	X(admin_acl)                                                                               \
+	X(admin_key_new)                                                                           \
+	X(admin_key_list)                                                                          \
+	X(admin_key_revoke)
 
 enum needs {
 	TAKES_CONFIG = 1,				 /* --config is an option of it */
