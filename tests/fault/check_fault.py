@@ -70,12 +70,23 @@ class Waker(threading.Thread):
             time.sleep(0.05)
 
 
-def drive(w, until):
+def watch(w, spec):
+    """A watcher tells of two functions and ends, or dies at the point."""
+    p = w.bus.start("watcher", "--once", "web/f0", "web/f1", env=spec)
+    wait_briefly(lambda: not p.is_alive() or is_stopped(p.pid), 5)
+    if is_stopped(p.pid):
+        time.sleep(2 * LEASE_S)
+        p.signal(signal.SIGCONT)
+    p.stop(5)
+
+
+def drive(w, spec, until):
     """Changes that take every road: tested, carried by two, superseded, cancelled in the run, removed, given back, lost.
     Again and again until the point was reached."""
     lasting = next(f for f in w.functions if f.endswith("7"))
     plain = [f for f in w.functions if not f.endswith("7")]
     end = time.monotonic() + REACHED_S
+    watch(w, spec)
     for turn in range(1000):
         for function in plain:
             w.change(function)
@@ -110,7 +121,7 @@ def try_point(w, point, hit, how):
     waker = Waker(w)
     waker.start()
     try:
-        drive(w, lambda: os.path.exists(mark))
+        drive(w, spec, lambda: os.path.exists(mark))
         w.wait_idle(DRAIN_S)
         wrong = w.wrong()
     except TimeoutError as e:

@@ -154,6 +154,8 @@ class World(Services):
         return check(self.evidence())
 
     def stop(self):
+        for p in self.bus.processes:
+            p.stop(2)
         codes = super().stop()
         self.witness.stop()
         return codes
