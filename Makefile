@@ -125,6 +125,10 @@ chaos: deps ## 10,000 changes of 800 functions and 2,000 kills (SEED=n EVENTS=n 
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/fault/chaos.py
 
+check-cuts: deps ## a loader in a network of its own is cut off 20 times (root; SEED=n CUTS=n MOST=seconds)
+	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/fault/cuts.py
+
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
 
@@ -176,7 +180,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench demo services-demo check-fault check-fault-long chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
+.PHONY: all deps bench demo services-demo check-fault check-fault-long check-cuts chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -33,7 +33,7 @@ class Services:
         self.push = servers.Pushgateway(os.path.join(self.folder, "pushgateway"), port=servers.free_port())
         self.push.port = self.push.fixed_port
         self.loaders = [f"l{i + 1}" for i in range(loaders)]
-        self.stages = []
+        self.stages, self.wraps = [], {}  # wraps: what stands before a loader's command
         self.supervisor = Supervisor(os.path.join(self.folder, "logs"))
 
     # -- setting up --
@@ -43,8 +43,8 @@ class Services:
         self.bus.configure(text.replace("{push}", self.push.url))
         return self
 
-    def add_stage(self, stage, *args, as_name=None, env=None):
-        """A stage under the supervisor; the collector and the sink share a folder of results."""
+    def add_stage(self, stage, *args, as_name=None, env=None, wrap=()):
+        """A stage under the supervisor; the collector and the sink share a folder of results. wrap stands before it."""
         name = f"{stage}-{as_name}" if as_name else stage
         if stage == "loader":
             self.bus.add_loader(as_name)
@@ -52,7 +52,7 @@ class Services:
         os.makedirs(os.path.join(self.bus.state, state), exist_ok=True)
         self.stages.append(name)
         env = dict(self.stage_env, **(env or {}))
-        self.supervisor.add(name, self.bus.arguments(stage, state, *args), self.bus.environment(name, env))
+        self.supervisor.add(name, [*wrap, *self.bus.arguments(stage, state, *args)], self.bus.environment(name, env))
         return name
 
     def add_server(self, server):
@@ -65,7 +65,7 @@ class Services:
         for stage in STAGES:
             self.add_stage(stage)
         for name in self.loaders:
-            self.add_stage("loader", "--slots", self.slots, as_name=name)
+            self.add_stage("loader", "--slots", self.slots, as_name=name, wrap=self.wraps.get(name, ()))
 
     def start(self):
         """Redis first: the functions must be there when the stages look."""

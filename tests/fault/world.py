@@ -24,7 +24,7 @@ ACCOUNT = "web"
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 CONFIG = """\
 accounts:
-  web: {{provider: http, allow: [127.0.0.1], quiet_time: 0s}}
+  web: {{provider: http, allow: ['{host}'], quiet_time: 0s}}
 functions:
 {rules}tests:
   tiny:                          # a few calls, as fast as they are answered
@@ -54,11 +54,12 @@ def test_of(name):
 
 
 class World(Services):
-    def __init__(self, folder, functions=10, seed=1, long="1s", **kw):
+    def __init__(self, folder, functions=10, seed=1, long="1s", host="127.0.0.1", **kw):
         super().__init__(folder, **kw)
+        self.bus.host = host
         self.random = random.Random(seed)
         self.functions = [f"f{i}" for i in range(functions)]
-        self.witness = servers.Witness(os.path.join(self.folder, "witness"))
+        self.witness = servers.Witness(os.path.join(self.folder, "witness"), host=host)
         self.long, self.accepted, self.duplicates, self.fed = long, {}, 0, 0
         self.journal = Journal(self.redis)
         self.late_calls = 0
@@ -67,7 +68,7 @@ class World(Services):
         self.witness.start()
         rules = "".join(f"  {ACCOUNT}/{f}: {{url: '{self.witness.url}/{f}', payload: '{{{{}}}}', tests: [{test_of(f)}]}}\n"
                         for f in self.functions).replace("{{}}", "{}")
-        self.configure(CONFIG.format(rules=rules, long=self.long, folder=self.folder))
+        self.configure(CONFIG.format(rules=rules, long=self.long, folder=self.folder, host=self.bus.host))
         return super().start()
 
     # -- feeding --

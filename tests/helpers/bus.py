@@ -106,7 +106,7 @@ class Bus:
         if len(self.folder) > PATH_MAX_BYTES:  # sockets have short names
             self.short = tempfile.mkdtemp(prefix="pl-bus-")
         self.run_dir = self.short or self.folder
-        self.lease, self.tcp, self.processes = lease, tcp, []
+        self.lease, self.tcp, self.host, self.processes = lease, tcp, "127.0.0.1", []
         self.passwords = {stage: secrets.token_hex(32) for stage in STAGES}
         self.admin_password = secrets.token_hex(32)
         self.redis = Redis(os.path.join(self.folder, "redis"), users=users or self.users(),
@@ -132,7 +132,7 @@ class Bus:
     def endpoints(self):
         if self.tcp:
             self.ports = getattr(self, "ports", None) or (free_port(), free_port())
-            return tuple(f"tcp://127.0.0.1:{port}" for port in self.ports)
+            return tuple(f"tcp://{self.host}:{port}" for port in self.ports)
         return tuple(f"ipc://{self.run_dir}/{name}.sock" for name in ("work", "results"))
 
     def configure(self, text):

@@ -416,9 +416,17 @@ class Witness(Server):
 
     name = "witness"
 
+    def __init__(self, folder, port=None, host="127.0.0.1"):
+        super().__init__(folder, port)
+        self.host = host
+
+    @property
+    def url(self):
+        return f"http://{self.host}:{self.port}"
+
     def command(self):
         from .programs import build_dir
-        return [os.path.join(build_dir(), "tests", "witness"), self.journal, str(self.port)]
+        return [os.path.join(build_dir(), "tests", "witness"), self.journal, str(self.port), self.host]
 
     @property
     def journal(self):

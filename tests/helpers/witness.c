@@ -1,9 +1,10 @@
 /*
  * witness - an HTTP target that answers at once and writes down who called.
  *
- *	witness LOG [PORT]
+ *	witness LOG [PORT [ADDRESS]]
  *
- * Listens on 127.0.0.1 and prints its port. LOG gets a line a request, when its head is there:
+ * Listens on 127.0.0.1, or ADDRESS, and prints its port. LOG gets a line a request, when its head
+ *is there:
  *
  *	<wall clock, ns> <path> <Plimsoll-Run or -> <Plimsoll-Attempt or -> <port of the caller>
  *
@@ -187,13 +188,16 @@ static void on_listener(int epoll, int listener)
 		die("epoll_ctl");
 }
 
-static int listen_on(unsigned port)
+static int listen_on(const char *address, unsigned port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	socklen_t size = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (inet_pton(AF_INET, address, &a.sin_addr) != 1) {
+		fprintf(stderr, "witness: '%s' is no IPv4 address\n", address);
+		exit(100);
+	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4096) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&a, &size) < 0)
@@ -237,13 +241,14 @@ static void serve(int listener)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: witness LOG [PORT]\n");
+	if (argc < 2 || argc > 4) {
+		fprintf(stderr, "usage: witness LOG [PORT [ADDRESS]]\n");
 		return 100;
 	}
 	journal = fopen(argv[1], "ae");
 	if (!journal || setvbuf(journal, NULL, _IOFBF, LOG_BUFFER_BYTES) != 0)
 		die(argv[1]);
-	serve(listen_on(argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0));
+	serve(listen_on(argc > 3 ? argv[3] : "127.0.0.1",
+			argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0));
 	return 0;
 }
