@@ -38,7 +38,7 @@ local function due(queue, member, after_ms, only)
 	if only then call('ZADD', P .. 'q:' .. queue, only, score, member) else call('ZADD', P .. 'q:' .. queue, score, member) end
 end
 
-local function undue(queue, member) call('ZREM', P .. 'q:' .. queue, member) end
+local function undue(queue, member) return call('ZREM', P .. 'q:' .. queue, member) == 1 end
 
 local function taken(queue, n)
 	return call('ZRANGEBYSCORE', P .. 'q:' .. queue, '-inf', text(now_ms()), 'LIMIT', 0, n)
@@ -245,14 +245,9 @@ local function leave_active(run, fn)
 	call('HDEL', key('f', fn), 'act')
 end
 
--- Back to the front of the line. Calls that were made are not unmade: what this try cost stays, the next one is booked anew.
+-- Back to the front of the line.
 local function plan_again(run, fn, who, why, backoff_ms)
 	local r, s = key('r', run), key('s', run)
-	if get(r, 'called') ~= '' then
-		book(run, 1)
-		call('HINCRBY', r, 'lost', get(r, 'cost'))
-		call('HDEL', r, 'called')
-	end
 	call('HSET', r, 'ltok', get(r, 'tok'), 'nb', text(now_ms() + backoff_ms), 'done', '0')
 	for i = 0, num(r, 'n') - 1 do call('HDEL', s, i .. '.st', i .. '.sha', i .. '.bytes') end
 	call('LPUSH', key('fq', fn), run)
@@ -464,7 +459,12 @@ local function lease(R)
 	local attempt = call('HINCRBY', r, 'att', 1)
 	local out = {'OK', token, text(attempt)}
 	leave_line(run, fn)
-	call('HSET', r, 'tok', token, 'done', '0')
+	if get(r, 'called') ~= '' then -- calls of a lost try are not unmade: they stay booked, this try is booked anew
+		book(run, 1)
+		call('HINCRBY', r, 'lost', get(r, 'cost'))
+		call('HDEL', r, 'called')
+	end
+	call('HSET', r, 'tok', token)
 	call('HSET', key('f', fn), 'act', run)
 	occupy(run, 1)
 	for i, owner in ipairs(owners) do
@@ -520,16 +520,11 @@ local function shard_done(w, sha, bytes)
 	return num(w.r, 'n') - call('HINCRBY', w.r, 'done', 1)
 end
 
--- The lease was lost, but nobody has begun anew: the result is as good as any. The try that it ends is not lost.
+-- The lease was lost, but nobody has begun anew: the result is as good as any.
 local function take_late(w, sha, bytes)
 	local fn = get(w.r, 'fn')
 	leave_line(w.run, fn)
 	call('HSET', w.r, 'tok', w.token)
-	local lost = math.min(num(w.r, 'lost'), num(w.r, 'cost'))
-	if lost > 0 then
-		book(w.run, -1)
-		call('HINCRBY', w.r, 'lost', text(-lost))
-	end
 	shard_done(w, sha, bytes)
 	to_collector(w.run, w.owner, 'late')
 	promote(fn)
@@ -719,10 +714,7 @@ end
 -- Nothing left to tell: everybody knows the newest.
 local function rest(fn)
 	local left = call('LLEN', key('out', fn))
-	if left == 0 then
-		undue('out', fn)
-		call('HSET', key('f', fn), 'pgen', text(num(key('f', fn), 'gen')))
-	end
+	if left == 0 and undue('out', fn) then call('HSET', key('f', fn), 'pgen', text(num(key('f', fn), 'gen'))) end
 	return left
 end
 
@@ -762,8 +754,9 @@ end
 local function out_done(R)
 	local fn, gen, entries = R.word('fn'), R.int('gen', 0, BIG), R.words('entry')
 	for _, entry in ipairs(entries) do
-		local e = call('LPOS', key('out', fn), entry) and entry_of(entry)
-		drop_entry(fn, entry)
+		local is_there = call('LPOS', key('out', fn), entry)
+		local e = is_there and entry_of(entry)
+		if is_there then drop_entry(fn, entry) end
 		if e and e[7] and get(e[1], 'st') == 'judged' and get(e[1], 'rev') == e[7] then publish(e[6], 'sink', get(e[1], 'why')) end
 	end
 	local left = rest(fn)
