@@ -104,8 +104,12 @@ end
 
 local function put(docs)
 	for _, d in ipairs(docs) do
-		if d[1] == SPENT[1] and d[2] == SPENT[2] then -- see above
-		elseif d[3] == '' then call('HDEL', d[1], d[2]) else call('HSET', d[1], d[2], d[3]) end
+		local is_spent = d[1] == SPENT[1] and d[2] == SPENT[2]
+		if d[3] == '' then
+			call('HDEL', d[1], d[2])
+		elseif not is_spent then
+			call('HSET', d[1], d[2], d[3])
+		end
 	end
 end
 

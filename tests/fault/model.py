@@ -107,6 +107,8 @@ class Model:
     def put(self, docs):
         for key, value in docs:
             namespace, field = key.split("/", 1)
+            if key == "planner/spent":
+                continue
             if value:
                 self.docs.setdefault(namespace, {})[field] = value
             else:
@@ -237,6 +239,10 @@ class Model:
             self.tell(fn, "c:" + id)
         return ["OK", str(change.seq)]
 
+    def spent(self):
+        day = max(self.money, default=None)
+        return f'{{"day":"{day}","micro_usd":{max(self.money[day], 0)}}}' if day else ""
+
     def pl_changes(self, n, hold, *names):
         reply = ["OK"]
         for id in self.taken("new", int(n)):
@@ -245,7 +251,7 @@ class Model:
             reply += [id, c.kind, c.confirms, c.fn, c.line, str(len(names))]
             for name in (name.replace("@", c.fn) for name in names):
                 namespace, _, field = name.partition("/")
-                reply += [name, self.docs.get(namespace, {}).get(field, "")]
+                reply += [name, self.spent() if name == "planner/spent" else self.docs.get(namespace, {}).get(field, "")]
         return reply
 
     def pl_plan(self, change, day, day_limit, docs, runs):

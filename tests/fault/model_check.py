@@ -25,7 +25,7 @@ from helpers.servers import Redis  # noqa: E402
 
 SEQUENCE, BATCH = 500, 100  # calls until Redis is emptied; calls that travel together
 FUNCTIONS, LOADERS = ("a/f1", "a/f2", "b/f3"), ("l1", "l2", "l3")
-DOCS = ("planner/functions/a/f1", "planner/functions/b/f3", "collector/x", "collector/y")
+DOCS = ("planner/functions/a/f1", "planner/functions/b/f3", "collector/x", "collector/y", "planner/spent")
 DAYS = ("2026-11-22", "2026-11-23")
 RESOURCES = (("a/calls", 1, 2), ("a/calls", 2, 3), ("b/rate", 5, 7))
 RUN_STATES = ("", "planned", "active", "measured", "judged", "published")
@@ -341,7 +341,7 @@ class Check:
         return self.call("pl_ingest", args, f"{kind} of {self.function_state(fn)}")
 
     def changes(self):
-        names = self.random.sample(("planner/functions/@", "collector/x", "nothing"), self.random.randint(0, 3))
+        names = self.random.sample(("planner/functions/@", "collector/x", "nothing", "planner/spent"), self.random.randint(0, 4))
         return self.call("pl_changes", [str(self.random.randint(0, 3)), "20000", *names], "")
 
     def some_docs(self):
