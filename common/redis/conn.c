@@ -147,6 +147,7 @@ static void after_auth(struct redis_conn *c)
 	}
 	c->state = CONN_FENCE;
 	note(c, "waits until Redis has read what an earlier connection left (does it hang?)");
+	c->owner->down(c);
 }
 
 static void on_auth(redisAsyncContext *ac, void *reply, void *unused)

@@ -20,7 +20,8 @@ struct redis_conn;
 
 struct redis_conn_owner {
 	void (*up)(struct redis_conn *c); /* AUTH is over: send */
-	/* Gone; it connects again by itself. Also told of an attempt that failed. */
+	/* Gone; it connects again by itself. Also told of an attempt that failed, and at the
+	 * fence. */
 	void (*down)(struct redis_conn *c);
 	/* Of what redis_conn_send sent, in order. On a subscription also without a call. */
 	void (*reply)(struct redis_conn *c, redisReply *reply);

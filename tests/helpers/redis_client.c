@@ -66,7 +66,7 @@ static void on_hello(struct redis *r, void *ctx)
 	struct redis_args a = REDIS_ARGS_INIT;
 
 	(void)ctx;
-	redis_arg(&a, "ECHO");
+	redis_arg(&a, "GET"); /* is refused while Redis loads, as FCALL is */
 	redis_arg(&a, "hello");
 	redis_call_first(r, &a, on_reply, x_strdup("hello"));
 }
@@ -77,11 +77,15 @@ static void on_message(const char *text, void *ctx)
 	say("message", text);
 }
 
-static void push_many(char *count, const char *prefix, const char *list)
+/* RPUSH of "1", "2", ... or "1:xxx", ... of a size. */
+static void push_many(long count, size_t size_bytes, const char *list)
 {
-	for (long n = strtol(count, NULL, 10), i = 1; i <= n; i++) {
+	char *filler = x_calloc(size_bytes + 1, 1);
+
+	memset(filler, 'x', size_bytes);
+	for (long i = 1; i <= count; i++) {
 		struct redis_args a = REDIS_ARGS_INIT;
-		char *item = x_asprintf("%s%ld", prefix, i);
+		char *item = x_asprintf("%ld:%s", i, filler);
 
 		redis_arg(&a, "RPUSH");
 		redis_arg(&a, list);
@@ -89,6 +93,36 @@ static void push_many(char *count, const char *prefix, const char *list)
 		redis_call(client, &a, REDIS_REPEAT, on_quiet, NULL);
 		free(item);
 	}
+	free(filler);
+}
+
+/* The same as scripts that take Redis a while each, and a SET at the end. */
+static void push_slowly(long count, const char *list)
+{
+	static const char script[] = "local n = 0 for i = 1, 20000 do n = n + i end "
+				     "return redis.call('RPUSH', KEYS[1], ARGV[1] .. ':')";
+
+	for (long i = 1; i <= count; i++) {
+		struct redis_args a = REDIS_ARGS_INIT;
+
+		redis_arg(&a, "EVAL");
+		redis_arg(&a, script);
+		redis_arg(&a, "1");
+		redis_arg(&a, list);
+		redis_arg_int(&a, i);
+		redis_call(client, &a, REDIS_REPEAT, on_quiet, NULL);
+	}
+}
+
+static void call_huge(size_t size_bytes)
+{
+	struct redis_args a = REDIS_ARGS_INIT;
+	char *bytes = x_calloc(size_bytes, 1);
+
+	redis_arg(&a, "ECHO");
+	redis_arg_bytes(&a, bytes, size_bytes);
+	redis_call(client, &a, REDIS_REPEAT, on_reply, x_strdup("huge"));
+	free(bytes);
 }
 
 static void take(char *line)
@@ -99,9 +133,26 @@ static void take(char *line)
 	char *label, *arg;
 
 	if (!strcmp(word, "many")) {
-		char *count = strsep(&rest, " "), *prefix = strsep(&rest, " ");
+		long count = strtol(strsep(&rest, " "), NULL, 10);
 
-		push_many(count, prefix, rest);
+		push_many(count, 0, rest);
+		return;
+	}
+	if (!strcmp(word, "slow")) {
+		long count = strtol(strsep(&rest, " "), NULL, 10);
+
+		push_slowly(count, rest);
+		return;
+	}
+	if (!strcmp(word, "sized")) {
+		long count = strtol(strsep(&rest, " "), NULL, 10);
+		size_t size_bytes = strtoul(strsep(&rest, " "), NULL, 10);
+
+		push_many(count, size_bytes, rest);
+		return;
+	}
+	if (!strcmp(word, "huge")) {
+		call_huge(strtoul(rest, NULL, 10));
 		return;
 	}
 	if (!strcmp(word, "end")) {
@@ -143,6 +194,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 100;
+	(void)signal(SIGPIPE, SIG_IGN);
 	log_init("redis_client");
 	loop = loop_new();
 	o.path = argv[1];
