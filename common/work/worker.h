@@ -47,5 +47,7 @@ MUST_CHECK int worker_finished(struct worker *w, const struct event *ev);
 /* Shards at work plus results that nobody has acknowledged. */
 size_t worker_held(const struct worker *w);
 size_t worker_unsent(const struct worker *w); /* of those: results */
+/* The planner's wall clock minus ours; false: nothing was heard of it yet. */
+bool worker_clock_offset_ms(const struct worker *w, double *out);
 
 #endif
