@@ -188,6 +188,9 @@ void report_progress(const struct event *ev, size_t others, size_t width, struct
 		figure_value(json_get(ev->data, "p50_us"), "us", p50);
 		buf_addf(&line, "  p50 %s", p50);
 	}
+	if (json_int(json_at(ev->data, "shard.of")) > 1)
+		buf_addf(&line, "  (1 of %lld loaders)",
+			 (long long)json_int(json_at(ev->data, "shard.of")));
 	if (others > 0)
 		buf_addf(&line, "  (and %zu more)", others);
 	add_cut(buf_str(&line), width, out);

@@ -126,8 +126,8 @@ static void tell_removed(struct terminal *t, const struct event *ev)
 
 static void tell_progress(struct terminal *t, const struct event *ev)
 {
-	if (!t->is_terminal || t->is_gone)
-		return;
+	if (!t->is_terminal || t->is_gone || json_int(json_at(ev->data, "shard.index")) > 0)
+		return; /* one line for a run: the first of its shards speaks for all */
 	if (ev->run != NULL)
 		strmap_put(&t->running, ev->run, t);
 	report_progress(ev, t->running.count > 0 ? t->running.count - 1 : 0, columns(), &t->page);

@@ -134,6 +134,9 @@ static void test_progress(void **state)
 	expect(&out, "prod/hello  ");
 	report_progress(&ev, 2, 79, &out);
 	expect(&out, "prod/hello  7 s of 35  66 ok  p50 61.0 ms  (and 2 more)");
+	json_put_int(json_get(ev.data, "shard"), "of", 3);
+	report_progress(&ev, 0, 79, &out);
+	expect(&out, "prod/hello  7 s of 35  66 ok  p50 61.0 ms  (1 of 3 loaders)");
 	buf_release(&out);
 	json_free(body);
 }
