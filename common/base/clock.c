@@ -19,6 +19,11 @@ struct mono mono_now(void)
 	return (struct mono){read_clock_ns(CLOCK_MONOTONIC)};
 }
 
+int64_t boot_us(void)
+{
+	return read_clock_ns(CLOCK_BOOTTIME) / NS_PER_US;
+}
+
 int64_t mono_diff_ns(struct mono later, struct mono earlier)
 {
 	return later.ns - earlier.ns;

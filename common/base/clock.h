@@ -33,6 +33,9 @@ int64_t mono_diff_ns(struct mono later, struct mono earlier);
 struct mono mono_add_ns(struct mono m, int64_t ns);
 bool mono_is_before(struct mono a, struct mono b);
 
+/* CLOCK_BOOTTIME in microseconds: it goes on while the host sleeps. For leases. */
+int64_t boot_us(void);
+
 struct wall wall_now(void);
 struct wall wall_from_s(int64_t s);
 int64_t wall_s(struct wall w);

@@ -4,21 +4,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/log.h"
 #include "common/digest/digest.h"
 
 #define TOLD_OFFSET_US (100 * INT64_C(1000)) /* a change of this size is worth a line */
 #define RESULTS_LINGER_MS 2000
-
-int64_t worker_now_us(void)
-{
-	struct timespec ts;
-
-	BUG_ON(clock_gettime(CLOCK_BOOTTIME, &ts) != 0);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* ---- READY ---- */
 
@@ -45,7 +36,7 @@ static void say_ready(struct worker *w)
 	wire_number(&o, (int64_t)(room + held_count(w, busy)));
 	wire_number(&o, w->taken);
 	wire_text(&o, w->accounts);
-	wire_number(&o, worker_now_us());
+	wire_number(&o, boot_us());
 	w->is_broker_told = wire_send(&o, w->work, NULL) == 0;
 	if (!w->is_broker_told)
 		log_limited(&w->deaf, LOG_WARN, "the planner cannot be reached; trying again");
@@ -77,7 +68,7 @@ static void look_at_clock(struct worker *w, int64_t sent_us, int64_t their_wall_
 {
 	int64_t offset_us, trip_us;
 
-	offset_add(&w->offset, sent_us, worker_now_us(), wall_now().ns / NS_PER_US, their_wall_ms);
+	offset_add(&w->offset, sent_us, boot_us(), wall_now().ns / NS_PER_US, their_wall_ms);
 	if (!offset_best(&w->offset, &offset_us, &trip_us))
 		return;
 	if (w->has_told_offset && llabs(offset_us - w->told_offset_us) < TOLD_OFFSET_US)
@@ -144,7 +135,7 @@ static void on_due(struct loop *l, struct loop_timer *t)
 
 void worker_plan(struct worker *w)
 {
-	int64_t now_us = worker_now_us();
+	int64_t now_us = boot_us();
 	int64_t next_us = held_turn(w, now_us), result_us = results_turn(w, now_us);
 
 	next_us = MIN_OF(next_us, result_us);

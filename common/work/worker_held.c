@@ -59,7 +59,7 @@ void held_free(struct worker *w)
 static void come_to(struct held *h, enum held_state state)
 {
 	h->state = state;
-	h->since_us = worker_now_us();
+	h->since_us = boot_us();
 }
 
 static void begin_message(struct wire_out *o, enum wire_kind kind, const struct worker *w,
@@ -81,7 +81,7 @@ static void send_fail(struct worker *w, struct held *h)
 	begin_message(&o, WIRE_FAIL, w, h);
 	wire_number(&o, h->give_retry);
 	wire_text(&o, h->give_why);
-	h->beat_us = worker_now_us();
+	h->beat_us = boot_us();
 	if (wire_send(&o, w->work, NULL) != 0)
 		log_debug("cannot give %s.%d back now", h->run, (int)h->index);
 }
@@ -129,7 +129,7 @@ static void send_beat(struct worker *w, struct held *h)
 
 	begin_message(&o, WIRE_BEAT, w, h);
 	wire_number(&o, is_running);
-	h->beat_us = worker_now_us();
+	h->beat_us = boot_us();
 	wire_number(&o, h->beat_us);
 	if (wire_send(&o, w->work, NULL) != 0)
 		log_debug("cannot beat for %s.%d now", h->run, (int)h->index);
@@ -255,7 +255,7 @@ static bool lease_is_near_its_end(const struct held *h, int64_t now_us)
 /* Each call of revoke may change the list: so from its beginning again. */
 void held_fence(struct worker *w)
 {
-	int64_t now_us = worker_now_us();
+	int64_t now_us = boot_us();
 	struct held *h = w->held;
 
 	while (h) {
@@ -289,7 +289,7 @@ void held_beat_answered(struct worker *w, const struct wire *m)
 	const char *code = m->text[BEAT_ACK_CODE];
 	int64_t sent_us = m->number[BEAT_ACK_CLOCK];
 
-	if (!h || sent_us > worker_now_us())
+	if (!h || sent_us > boot_us())
 		return;
 	if (strcmp(code, "OK") != 0) {
 		beat_said_no(w, h, !strcmp(code, "CANCEL"), m->text[BEAT_ACK_WHY]);
@@ -297,7 +297,7 @@ void held_beat_answered(struct worker *w, const struct wire *m)
 	}
 	h->ok_us = MAX_OF(h->ok_us, sent_us);
 	if (h->state == HELD_ASKED && sent_us >= h->since_us &&
-	    !lease_is_near_its_end(h, worker_now_us()))
+	    !lease_is_near_its_end(h, boot_us()))
 		begin(w, h);
 }
 

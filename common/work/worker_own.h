@@ -65,8 +65,6 @@ struct worker {
 	struct log_limit deaf;
 };
 
-/* CLOCK_BOOTTIME: it goes on while the host sleeps. */
-int64_t worker_now_us(void);
 void worker_say_ready_soon(struct worker *w);
 /* Sets the timer of beats, FAILs and results to what is due next. */
 void worker_plan(struct worker *w);

@@ -77,7 +77,7 @@ void results_keep(struct worker *w, const struct held *h, const char *line, size
 	memcpy(key.token, h->token, sizeof(key.token));
 	memcpy(key.nonce, w->nonce, sizeof(key.nonce));
 	it = spool_put(&w->spool, &key, line, len_bytes);
-	it->sent_us = worker_now_us();
+	it->sent_us = boot_us();
 	CRASH_POINT("worker.pre-result");
 	if (send_line(w, it, line, len_bytes) != 0)
 		it->sent_us = 0;
