@@ -46,6 +46,7 @@ static void before_close(struct run *r)
 static void close_run(struct collector *c, struct run *r)
 {
 	run_close(&c->runs, r, before_close);
+	stage_ack(c->st, r->id, NULL);
 }
 
 /* Sends it, without its histograms when it would be too large; keeps it for amendments. */
@@ -77,16 +78,22 @@ static void tell_data(struct collector *c, struct run *r, struct json *data_take
 	free(id);
 }
 
-/* Over when nothing more can come: at the end of input, and of runs that nobody reports on. */
+/*
+ * Over when nothing more can come: at the end of input, and of runs that nobody reports on. On the
+ * bus a run that has something new comes again as a whole.
+ */
 static void close_if_over(struct collector *c, struct run *r)
 {
-	if (c->is_ending && r->state == RUN_TOLD && r->sources_left == 0 && !r->ask)
+	bool is_last = c->is_ending || (stage_is_bus(c->st) && !r->is_dirty);
+
+	if (is_last && r->state == RUN_TOLD && r->sources_left == 0 && !r->ask)
 		close_run(c, r);
 }
 
 static void amend(struct collector *c, struct run *r, struct json *cloud_take)
 {
 	struct json *data = finish_amended(r->told, r->last_heard);
+	int64_t told_rev = json_get_int(r->plan, "told_rev", -1); /* by an earlier process */
 
 	if (cloud_take) {
 		char now[WALL_RFC3339_SIZE];
@@ -97,6 +104,8 @@ static void amend(struct collector *c, struct run *r, struct json *cloud_take)
 		json_put(data, "cloud", cloud_take);
 	}
 	json_put(data, "external", run_external(r));
+	if (json_get_int(data, "rev", 0) <= told_rev)
+		json_put_int(data, "rev", told_rev + 1);
 	r->is_dirty = false;
 	tell_data(c, r, data);
 }
@@ -108,6 +117,7 @@ static void on_amend_timer(struct loop *l, struct loop_timer *t)
 	(void)l;
 	if (r->state == RUN_TOLD && r->is_dirty)
 		amend(r->owner, r, NULL);
+	close_if_over(r->owner, r);
 }
 
 /* One amendment tells all that has come, so it waits for what is known to be on its way. */
@@ -115,7 +125,7 @@ static void amend_if_due(struct collector *c, struct run *r)
 {
 	if (r->state != RUN_TOLD || !r->is_dirty || r->sources_left > 0 || r->ask)
 		return;
-	if (c->is_ending || json_len(r->figures) > 0)
+	if (c->is_ending || json_len(r->figures) > 0 || json_get(r->plan, "told_rev"))
 		amend(c, r, NULL);
 	else if (!loop_timer_is_set(&r->amend_timer))
 		loop_timer_set_in(c->cloud.loop, &r->amend_timer, REPORTS_WAIT_MS * NS_PER_MS);
@@ -139,7 +149,7 @@ static void remember_call_time(const struct collector *c, const struct run *r,
 
 	for (size_t i = 0; i < ARRAY_LEN(figures) && !(h && hdr_count(h)); i++)
 		h = g->hist[VARIANT_NEW][figures[i]];
-	if (!stage_state_dir(c->st) || !r->subject || !h || !hdr_count(h))
+	if (!stage_has_state(c->st) || !r->subject || !h || !hdr_count(h))
 		return;
 	doc = json_obj();
 	json_put_real(doc, "call_ms", hdr_mean(h) / 1000);
@@ -280,7 +290,10 @@ static int take(struct stage *st, const struct event *ev, void *ctx)
 	struct run *r = runs_of(&c->runs, id);
 	int rc;
 
-	(void)st;
+	if (r && r->state == RUN_OVER && ev->kind == EV_RUN_PLANNED && stage_is_bus(st)) {
+		run_forget(&c->runs, r, NULL);
+		r = runs_of(&c->runs, id);
+	}
 	if (!r)
 		return -EINVAL;
 	r->owner = c;
@@ -453,6 +466,7 @@ int main(int argc, char **argv)
 {
 	static const struct stage_def def = {
 		.name = "collector",
+		.inbox = INBOX_RUNS,
 		.synopsis = "[options] < results > verdicts",
 		.about =
 			"Holds each run until its plan and all its shards are there, in any "

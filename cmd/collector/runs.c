@@ -66,7 +66,7 @@ void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_
 	r->bytes = bytes * RUN_TREE_FACTOR;
 }
 
-static void forget(struct runs *rs, struct run *r, void (*before)(struct run *r))
+void run_forget(struct runs *rs, struct run *r, void (*before)(struct run *r))
 {
 	if (before)
 		before(r);
@@ -79,7 +79,7 @@ static void forget(struct runs *rs, struct run *r, void (*before)(struct run *r)
 void runs_release(struct runs *rs, void (*before)(struct run *r))
 {
 	while (rs->by_id.count > 0)
-		forget(rs, rs->by_id.items[rs->by_id.count - 1].value, before);
+		run_forget(rs, rs->by_id.items[rs->by_id.count - 1].value, before);
 	strmap_release(&rs->by_id, NULL);
 }
 
@@ -93,7 +93,7 @@ void run_close(struct runs *rs, struct run *r, void (*before)(struct run *r))
 		struct run *old = rs->by_id.items[i].value;
 
 		if (old->state == RUN_OVER && old != r) {
-			forget(rs, old, NULL);
+			run_forget(rs, old, NULL);
 			i--;
 		}
 	}

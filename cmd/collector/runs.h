@@ -75,6 +75,9 @@ struct run *runs_overdue(const struct runs *rs);
 /* Frees all but the id, and forgets the oldest finished runs beyond RUNS_MAX. */
 void run_close(struct runs *rs, struct run *r, void (*before)(struct run *r));
 
+/* Forgets the id too: what comes of it from now on begins a new run. */
+void run_forget(struct runs *rs, struct run *r, void (*before)(struct run *r));
+
 /* A repeat is harmless: 0, and nothing changes. -EINVAL for a shard past RUN_SHARDS_MAX. */
 MUST_CHECK int run_take_plan(struct runs *rs, struct run *r, const struct event *ev);
 MUST_CHECK int run_take_shard(struct runs *rs, struct run *r, const struct event *ev);

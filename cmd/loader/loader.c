@@ -244,6 +244,13 @@ static int take(struct stage *st, const struct event *ev, void *ctx)
 	return 0;
 }
 
+static size_t room(void *ctx)
+{
+	const struct loader *ld = ctx;
+
+	return ld->world.count < ld->slots ? (size_t)ld->slots - ld->world.count : 0;
+}
+
 static size_t held(void *ctx)
 {
 	struct loader *ld = ctx;
@@ -337,6 +344,7 @@ int main(int argc, char **argv)
 		.open = loader_open,
 		.take = take,
 		.has_room = has_room,
+		.room = room,
 		.stop = stop,
 		.reload = reload,
 		.revoke = on_revoke,

@@ -302,8 +302,12 @@ static void planner_reload(struct stage *st, void *ctx)
 
 int main(int argc, char **argv)
 {
+	static const char *const docs[] = {LEDGER_SPENT_KEY, "planner/functions/@", "durations/@",
+					   "accepted/@", NULL};
 	static const struct stage_def def = {
 		.name = "planner",
+		.inbox = INBOX_CHANGES,
+		.docs = docs,
 		.synopsis = "[options] < changes > plans",
 		.about =
 			"Decides for every change which tests are worth it, what the new version "

@@ -23,14 +23,18 @@ struct sink_stage {
 	struct gate gate;
 	struct planned planned;
 	struct wall now; /* of the last event: a recorded input gives the same again */
-	struct loop_timer finish_timer;
+	struct loop_timer finish_timer, ack_timer;
+	char **delivered; /* ids of events that some sink may still be at work on */
+	size_t delivered_count;
 	bool is_stopped; /* by a signal: what was not read is not missing */
 	bool is_ending, is_judged;
 };
 
 #define FINISH_RETRY_NS (50 * NS_PER_MS)
+#define ACK_RETRY_NS (20 * NS_PER_MS)
 
 static void finish(struct loop *l, struct loop_timer *t);
+static void ack_delivered(struct loop *l, struct loop_timer *t);
 
 /* Which figures of other tools become metrics: sources.*.export. */
 static void read_exports(struct sink_world *w, const struct config *c)
@@ -118,6 +122,7 @@ static int sink_open(struct stage *st, void *opts, void **ctx)
 	s->gate.needs_comparison = o->needs_comparison;
 	s->gate.may_be_empty = o->may_be_empty;
 	s->finish_timer.run = finish;
+	s->ack_timer.run = ack_delivered;
 	code = open_all(s, o);
 	if (code != EXIT_FINE) {
 		sinks_close(&s->sinks);
@@ -143,13 +148,45 @@ static void deliver(struct sink_stage *s, const struct event *ev)
 	sinks_deliver(&s->sinks, ev);
 }
 
+static void forget_delivered(struct sink_stage *s)
+{
+	for (size_t i = 0; i < s->delivered_count; i++)
+		free(s->delivered[i]);
+	free(s->delivered);
+	s->delivered = NULL;
+	s->delivered_count = 0;
+}
+
+/* Once no sink has anything left to do, all that was delivered has arrived. */
+static void ack_delivered(struct loop *l, struct loop_timer *t)
+{
+	struct sink_stage *s = CONTAINER_OF(t, struct sink_stage, ack_timer);
+
+	if (sinks_held(&s->sinks) > 0) {
+		loop_timer_set_in(l, t, ACK_RETRY_NS);
+		return;
+	}
+	for (size_t i = 0; i < s->delivered_count; i++)
+		stage_ack(s->st, s->delivered[i], NULL);
+	forget_delivered(s);
+}
+
+static void note_delivered(struct sink_stage *s, const char *id)
+{
+	s->delivered = x_realloc(s->delivered, s->delivered_count + 1, sizeof(char *));
+	s->delivered[s->delivered_count++] = x_strdup(id);
+	if (!loop_timer_is_set(&s->ack_timer))
+		loop_timer_set_in(stage_loop(s->st), &s->ack_timer, 0);
+}
+
 static int sink_take(struct stage *st, const struct event *ev, void *ctx)
 {
 	struct sink_stage *s = ctx;
 
-	(void)st;
 	s->now = ev->time;
 	deliver(s, ev);
+	if (stage_is_bus(st))
+		note_delivered(s, ev->id);
 	return 0;
 }
 
@@ -229,6 +266,8 @@ static int sink_close(struct stage *st, void *ctx)
 	if (!stage_is_check(st) && s->is_judged)
 		code = exit_code_worse(code, gate_code(&s->gate));
 	loop_timer_clear(stage_loop(st), &s->finish_timer);
+	loop_timer_clear(stage_loop(st), &s->ack_timer);
+	forget_delivered(s);
 	release(s);
 	return (int)code;
 }
@@ -262,8 +301,11 @@ static void sink_metrics(struct stage *st, struct prom *page, void *ctx)
 
 int main(int argc, char **argv)
 {
+	static const char *const namespaces[] = {"sink", "gateways", "accepted", NULL};
 	static const struct stage_def def = {
 		.name = "sink",
+		.inbox = INBOX_OUTBOX,
+		.namespaces = namespaces,
 		.synopsis = "[options] < events",
 		.about = "Eats every event and writes the results where people look. Its exit "
 			 "code is the\nanswer: the gate of a pipeline.",

@@ -473,7 +473,7 @@ static enum exit_code pushgateway_open(struct sink *s)
 	s->own = p;
 	load(p);
 	loop_timer_set_in(p->loop, &p->work, 0);
-	if (p->world->sweep_ms > 0 && stage_state_dir(p->world->st) != NULL)
+	if (p->world->sweep_ms > 0 && stage_has_state(p->world->st))
 		loop_timer_set_in(p->loop, &p->sweep, p->world->sweep_ms * NS_PER_MS);
 	return EXIT_FINE;
 }

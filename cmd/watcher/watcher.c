@@ -147,7 +147,7 @@ static void begin(struct loop *l, struct loop_timer *t)
 	(void)l;
 	if (w->manual)
 		manual_start(w->manual);
-	else if (w->opts.is_once && !stage_state_dir(w->st))
+	else if (w->opts.is_once && !stage_has_state(w->st))
 		stage_finish(w->st, inventory_print(w->config));
 }
 
@@ -182,9 +182,9 @@ static enum exit_code open_watcher(struct watcher *w)
 		w->manual = manual_new(w->st, w->config, names, count);
 		return w->manual ? EXIT_FINE : EXIT_USAGE;
 	}
-	if (w->opts.is_once && !stage_state_dir(w->st))
+	if (w->opts.is_once && !stage_has_state(w->st))
 		return EXIT_FINE;
-	if (!stage_state_dir(w->st))
+	if (!stage_has_state(w->st))
 		log_warn("without --state DIR what is known is forgotten at the end");
 	return begin_polling(w);
 }
@@ -269,8 +269,10 @@ static int close_stage(struct stage *st, void *ctx)
 
 int main(int argc, char **argv)
 {
+	static const char *const namespaces[] = {"watcher", "watched", "published", NULL};
 	static const struct stage_def def = {
 		.name = "watcher",
+		.namespaces = namespaces,
 		.synopsis = "--once|--follow [--config FILE] [--state DIR] [ACCOUNT/FUNCTION...]",
 		.about =
 			"Polls the accounts of the settings and tells each function that was "

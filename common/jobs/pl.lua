@@ -682,11 +682,16 @@ local function judge(R)
 end
 
 local function told(R)
-	local run = R.id('run')
+	local run, reports = R.id('run'), R.left() > 0 and R.int('reports', 0, BIG)
 	R.finish()
 	local state = get(key('r', run), 'st')
 	if state == '' then undue('meas', run) return {'NONE'} end
 	if state ~= 'judged' and state ~= 'published' then return {'STALE', state} end
+	if reports and call('LLEN', key('rep', run)) > 2 * reports then -- one came that the collector has not seen
+		due('meas', run)
+		kick('meas')
+		return {'MORE'}
+	end
 	undue('meas', run)
 	call('HSET', key('r', run), 'told', '1')
 	return {'OK'}

@@ -202,7 +202,7 @@ int stage_main(const struct stage_def *def, int argc, char **argv)
 
 	proc_forbid_cores();
 	if (!stage_opts_parse(st, argc, argv, &code)) {
-		st->port = &stage_pipe;
+		st->port = st->opts.is_bus ? &stage_bus : &stage_pipe;
 		code = open_all(st);
 		st->code = exit_code_worse(st->code, (enum exit_code)code);
 		if (code == EXIT_FINE && !st->opts.is_check && !st->is_over)

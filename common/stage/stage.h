@@ -72,6 +72,8 @@ struct stage_def {
 	/* False makes the skeleton stop reading (back-pressure); call stage_wake() when it changes.
 	 */
 	bool (*has_room)(void *ctx);
+	/* On the bus: how many it could take at once. NULL: one when has_room(). */
+	size_t (*room)(void *ctx);
 	/* End of input: finish what is held. Called once. May be NULL. */
 	void (*end)(struct stage *st, void *ctx);
 	/* SIGTERM/SIGINT: stop early; what is held should end within --drain. May be NULL. */

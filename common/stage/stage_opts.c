@@ -14,6 +14,8 @@ static const struct opt common_rows[] = {
 	 "~/.config/plimsoll/plimsoll.yaml, /etc/plimsoll/plimsoll.yaml"},
 	{"state", 's', OPT_STRING, ROW(state), "DIR", NULL,
 	 "remembers between runs, in this folder"},
+	{"bus", 0, OPT_FLAG, ROW(is_bus), NULL, NULL,
+	 "works for the services of the settings' bus: instead of between two pipes"},
 	{"reject", 0, OPT_STRING, ROW(reject), "FILE", NULL,
 	 "appends lines that are no good to it"},
 	{"drain", 0, OPT_DURATION_MS, ROW(drain_ms), "TIME", "30s",

@@ -61,7 +61,7 @@ struct stage_port {
 	bool (*is_acked)(const struct stage *st, const char *id, const char *destination);
 };
 
-extern const struct stage_port stage_pipe;
+extern const struct stage_port stage_pipe, stage_bus;
 
 /* Standard output: bytes that wait for the reader. */
 struct stage_out {

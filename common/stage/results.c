@@ -1,0 +1,25 @@
+#include "common/stage/results.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fsio.h"
+#include "common/digest/digest.h"
+#include "common/work/intake.h"
+
+int results_read(const char *dir, const char *name, const char *sha256_hex, struct buf *out)
+{
+	char found[SHA256_HEX_SIZE], *path;
+	int rc;
+
+	if (!*name || *name == '.' || strchr(name, '/'))
+		return -EINVAL;
+	path = results_path(dir, name);
+	rc = fs_read(path, out);
+	free(path);
+	if (rc)
+		return rc;
+	digest_sha256_hex(buf_str(out), out->len_bytes, found);
+	return strcmp(found, sha256_hex) == 0 ? 0 : -EBADMSG;
+}

@@ -1,0 +1,14 @@
+/*
+ * results.h - reads a file of results and holds it against what Redis says of it (rank 5). intake.h
+ * writes them.
+ */
+#ifndef PLIMSOLL_STAGE_RESULTS_H
+#define PLIMSOLL_STAGE_RESULTS_H
+
+#include "common/base/buf.h"
+
+/* -EBADMSG when its sum is another one, -EINVAL for a name that is none, else -errno. */
+MUST_CHECK int results_read(const char *dir, const char *name, const char *sha256_hex,
+			    struct buf *out);
+
+#endif

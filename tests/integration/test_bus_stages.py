@@ -1,0 +1,156 @@
+"""Stages on the bus, in trouble: Redis away, a disk that takes nothing, the end of the process, systemd."""
+import os
+import signal
+import socket
+import stat
+
+import pytest
+
+import test_bus_pipe as recorded
+from helpers.programs import pl
+from helpers.servers import wait_for
+
+
+@pytest.fixture
+def set_up(bus):
+    return bus.configure(recorded.CONFIG)
+
+
+def queued(bus):
+    return bus.redis.client().zcard("{pl}:q:new")
+
+
+def test_waits_for_redis_before_it_is_ready_and_ends_when_told(set_up):
+    bus = set_up
+    bus.redis.stop()
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    p = bus.start("planner")
+    p.wait_log("level=warn")
+    assert p.is_alive() and p.stop() == 0
+    assert p.log().count("level=warn") == 1, "said once"
+    os.close(read)
+    os.close(write)
+
+
+def test_a_redis_that_comes_back_is_enough(set_up):
+    bus = set_up
+    p = bus.start("planner")
+    p.wait_log("Redis answers")
+    bus.redis.kill()
+    p.wait_log("level=warn")
+    bus.redis.start()
+    for event in recorded.recorded():
+        assert bus.ingest(event)[0] == "OK"
+    wait_for("plans", lambda: not queued(bus))
+    assert p.log().count("level=warn") <= 2 and p.stop() == 0, "said once, and what came of it"
+
+
+def test_a_planner_that_dies_has_lost_nothing(set_up):
+    bus = set_up
+    for event in recorded.recorded():
+        bus.ingest(event)
+    redis = bus.redis.client()
+    for _ in range(3):
+        p = bus.start("planner")
+        p.wait_log("Redis answers")
+        p.kill()
+    bus.start("planner")
+    wait_for("plans", lambda: not queued(bus))
+    planned = [k for k in redis.scan_iter("{pl}:r:*", count=1000)]
+    assert len(planned) == 6, "one run for each change but the removed one"
+
+
+def measured(bus):
+    """A run that waits for the collector. Its id."""
+    bus.start("planner")
+    assert bus.ingest(recorded.change("alpha"))[0] == "OK"
+    wait_for("a plan", lambda: bus.redis.client().zcard("{pl}:q:run"))
+    (run,) = [k.split(":")[-1] for k in bus.redis.client().scan_iter("{pl}:r:*", count=1000)]
+    shard = recorded.json.loads(bus.redis.client().hget("{pl}:s:" + run, "0"))
+    recorded.as_a_loader(bus, run, shard)
+    return run
+
+
+def test_a_disk_that_takes_nothing_keeps_the_run_measured(set_up):
+    bus = set_up
+    run = measured(bus)
+    in_the_way = os.path.join(bus.state, "collector", "results", run + ".f0.json")
+    os.mkdir(in_the_way)  # nothing can be renamed over it
+    collector = bus.start("collector")
+    collector.wait_log("cannot keep")
+    assert bus.redis.client().hget("{pl}:r:" + run, "st") == "measured"
+    os.rmdir(in_the_way)
+    collector.wait_log("could be kept")
+    wait_for("a verdict", lambda: bus.redis.client().hget("{pl}:r:" + run, "st") == "judged")
+    assert collector.log().count("cannot keep") == 1, "said once"
+
+
+def test_a_damaged_result_is_told_as_incomplete(set_up):
+    bus = set_up
+    run = measured(bus)
+    folder = os.path.join(bus.state, "collector", "results")
+    (name,) = os.listdir(folder)
+    with open(os.path.join(folder, name), "ab") as f:
+        f.write(b" ")
+    collector = bus.start("collector")
+    wait_for("a verdict", lambda: bus.redis.client().hget("{pl}:r:" + run, "st") == "judged")
+    with open(os.path.join(folder, run + ".f0.json"), encoding="utf-8") as f:
+        told = recorded.json.load(f)["data"]
+    assert told["outcome"] == "incomplete" and "damaged" in told["reason"]
+    assert "cannot be used" in collector.log()
+
+
+def test_a_report_after_the_verdict_amends_it(set_up):
+    bus = set_up
+    run = measured(bus)
+    bus.start("collector")
+    sink = bus.start("sink", "--to", "file=" + bus.path("told"))
+    bus.drained()
+    report = recorded.copy.deepcopy(recorded.example("measurement.reported"))
+    report["data"]["run"] = report["plimsollrun"] = run
+    assert bus.fcall("pl_report", run, report["id"], recorded.lines(report).decode().rstrip("\n")) == ["OK"]
+    wait_for("an amendment", lambda: bus.redis.client().hget("{pl}:r:" + run, "rev") == "1", 90)
+    bus.drained()
+    with open(bus.path("told"), encoding="utf-8") as f:
+        told = [recorded.json.loads(line)["data"] for line in f]
+    assert [t["rev"] for t in told] == [0, 1] and told[1]["external"] and told[0]["verdict"] == told[1]["verdict"]
+    assert sink.is_alive()
+
+
+def test_options_that_make_no_sense_on_the_bus(set_up, tmp_path):
+    bus = set_up
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(recorded.CONFIG)
+    assert pl("planner", "--bus", "--config", plain).code == 100
+    r = pl("collector", "--bus", "--config", bus.config_path, env=bus.environment("collector"))
+    assert r.code == 100 and "--state" in r.errors
+    assert pl("planner", "--bus", "--check", "--config", bus.config_path).code == 0
+
+
+def test_systemd_is_told(set_up, tmp_path):
+    bus = set_up
+    path = bus.run_dir + "/notify"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(path)
+    listener.settimeout(20)
+    p = bus.start("planner", env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+
+    def until(text):
+        heard = []
+        while not heard or not heard[-1].startswith(text):
+            heard.append(listener.recv(400).decode())
+        return heard
+    until("READY=1")
+    until("WATCHDOG=1")
+    p.signal(signal.SIGHUP)
+    until("RELOADING=1")
+    until("READY=1")
+    bus.redis.kill()
+    until("STATUS=Redis: ")
+    bus.redis.start()
+    until("STATUS=ready")
+    p.signal(signal.SIGTERM)
+    until("STOPPING=1")
+    listener.close()
+    assert stat.S_ISSOCK(os.stat(path).st_mode)

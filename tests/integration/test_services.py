@@ -1,0 +1,52 @@
+"""The services end to end: a change that Redis is told comes out as a group of metrics."""
+import copy
+
+import pytest
+
+from helpers.programs import example
+from helpers.servers import wait_for
+
+CONFIG = """\
+accounts:
+  web: {{provider: http, allow: [127.0.0.1], quiet_time: 0s}}
+functions:
+  web/hello: {{url: '{url}/ok', payload: '{{}}', tests: [tiny]}}
+tests:
+  tiny:
+    workload: {{executor: constant-arrival-rate, rate: 20/s, duration: 1s, spread: off}}
+    warmup: 0s
+    when: [added, code]
+metrics: {{gate: {{response_p50: {{tolerance: 10%}}}}}}
+limits: {{abort_error_ratio: 100%}}
+"""
+
+
+def change(n=0):
+    e = copy.deepcopy(example("function.changed"))
+    e["subject"] = "web/hello"
+    e["id"] = e["data"]["change"]["id"] = f"c{n:020d}"
+    e["data"]["change"].update(kind="code", causes=["code"])
+    e["data"]["target"] = {"provider": "http", "is_immutable": False}
+    e["data"].pop("candidates", None)
+    e["data"].pop("limits", None)
+    return e
+
+
+@pytest.fixture
+def services(bus, nginx, pushgateway):
+    """Planner, one loader, collector and sink; nginx is the target."""
+    bus.configure(CONFIG.format(url=nginx().url))
+    for stage in ("planner", "collector"):
+        bus.start(stage)
+    bus.start("loader", as_name="l1")
+    bus.start("sink", "--to", "pushgateway=" + pushgateway.url)
+    bus.gateway = pushgateway
+    return bus
+
+
+def test_a_change_becomes_a_group_of_metrics(services):
+    assert services.ingest(change())[0] == "OK"
+    services.drained()
+    text = wait_for("the group", lambda: services.gateway.metrics())
+    line = next(s for s in text.splitlines() if s.startswith("plimsoll_run_outcome") and 'outcome="valid"' in s)
+    assert line.endswith(" 1") and 'function="hello"' in line, line
