@@ -55,7 +55,7 @@ static const struct {
 	{"+sadd +smembers +incr +del +exists +expire +persist +ttl +xadd", ALL},
 	{"+subscribe", W | P | C | S},
 	{"+scan", P},
-	{"+function|load +function|list", A},
+	{"+function|load +function|list +info +config|get", A},
 };
 
 /* Keys, and the channel of the kicks. */

@@ -51,6 +51,7 @@
 	X(sign)                                                                                    \
 	X(admin_install)                                                                           \
 	X(admin_acl)                                                                               \
+	X(admin_doctor)                                                                            \
 	X(admin_key_new)                                                                           \
 	X(admin_key_list)                                                                          \
 	X(admin_key_revoke)
