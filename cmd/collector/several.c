@@ -16,14 +16,14 @@ static bool started_ms(const struct json *shard, double *out)
 
 	if (!text || wall_parse_rfc3339(text, &at) != 0)
 		return false;
-	*out = (double)wall_ms(at) - json_get_real(shard, "host_offset_ms", 0);
+	*out = (double)wall_ms(at) + json_get_real(shard, "planner_offset_ms", 0);
 	return true;
 }
 
 static struct json *shard_object(const struct json *shard, size_t index, double first_ms)
 {
-	static const char *const keys[] = {"attempt",	 "outcome",	   "host",
-					   "started_at", "host_offset_ms", "clock_offset_ms",
+	static const char *const keys[] = {"attempt",	 "outcome",	      "host",
+					   "started_at", "planner_offset_ms", "clock_offset_ms",
 					   "due"};
 	struct json *o = json_obj();
 	double at_ms;

@@ -292,8 +292,6 @@ struct shard *shard_new(const struct event *ev)
 	sh->index = json_get_int(where, "index", 0);
 	sh->of = json_get_int(where, "of", 1);
 	sh->attempt = json_get_int(ev->data, "attempt", 0);
-	sh->has_host_offset = json_is_num(json_get(ev->data, "host_offset_ms"));
-	sh->host_offset_ms = json_get_real(ev->data, "host_offset_ms", 0);
 	return sh;
 }
 

@@ -62,8 +62,6 @@ struct shard {
 	int64_t index, of, attempt; /* attempt 0 in a pipe */
 	bool has_deadline, has_start_at;
 	struct wall deadline, start_at;
-	bool has_host_offset;
-	double host_offset_ms;			    /* our clock against the planner's host */
 	struct shard_target targets[VARIANT_COUNT]; /* in workload.variants' order */
 	struct workload workload;
 	struct shard_payload

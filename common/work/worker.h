@@ -23,8 +23,7 @@ struct worker;
 
 struct worker_owner {
 	/* A shard.planned; its data has start_at (our wall clock, RFC 3339 with ms; absent = at
-	 * once), attempt and host_offset_ms (ours ahead of the broker's clock) added. False: cannot
-	 * be taken now, it is given back. */
+	 * once) and attempt added. False: cannot be taken now, it is given back. */
 	bool (*work)(const struct event *ev, void *ctx);
 	/* This run must stop here: cancelled, or (is_fenced) another loader may have it by now. */
 	void (*revoke)(const char *run, const char *why, bool is_fenced, void *ctx);

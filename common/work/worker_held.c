@@ -175,16 +175,15 @@ void held_take(struct worker *w, const struct wire *m)
 
 /* ---- it begins ---- */
 
-/* The broker's wall clock in ours, and how far they are apart. */
+/* The broker's wall clock in ours. */
 static void put_start(const struct worker *w, const struct held *h, struct json *data)
 {
 	char text[WALL_RFC3339_SIZE];
 	int64_t offset_us = 0;
 
-	if (offset_best(&w->offset, &offset_us, NULL))
-		json_put_real(data, "host_offset_ms", -(double)offset_us / 1000);
 	if (!h->start_at_ms)
 		return;
+	(void)offset_best(&w->offset, &offset_us, NULL);
 	wall_format_rfc3339((struct wall){(h->start_at_ms * 1000 - offset_us) * NS_PER_US}, text);
 	json_put_str(data, "start_at", text);
 }

@@ -84,7 +84,7 @@ static void test_details(void **state)
 		{"a clock that is two seconds ahead",
 		 SHARDS,
 		 2,
-		 "{\"started_at\": \"2026-11-22T15:00:02.030Z\", \"host_offset_ms\": 2000}",
+		 "{\"started_at\": \"2026-11-22T15:00:02.030Z\", \"planner_offset_ms\": -2000}",
 		 RUN_VALID,
 		 "",
 		 {0, 0, 30}},
