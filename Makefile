@@ -124,6 +124,9 @@ check-fault-long: deps ## the same at passes 1, 2 and 5, each with kill, stop an
 check-model: deps ## a million random calls of the functions of Redis, against a model (CALLS=n SEED=n)
 	@$(VENV) tests/fault/model_check.py $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED))
 
+check-mutants: deps ## bugs put in on purpose: is each found? (ONLY=word)
+	@$(VENV) tests/fault/mutants.py $(ONLY)
+
 chaos: deps ## 10,000 changes of 800 functions and 2,000 kills (SEED=n EVENTS=n FUNCTIONS=n FAULTS=n SECONDS=n)
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/fault/chaos.py
@@ -183,7 +186,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench demo services-demo check-fault check-fault-long check-cuts check-model chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
+.PHONY: all deps bench demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -50,6 +50,8 @@ def test_the_same_loader_is_another_one_after_its_lease(jobs):
     jobs.expire(run)
     new = jobs.lease(run, "l1")["token"]
     assert jobs.shard(run, old, "l1") == ["STALE", "active"]
+    assert jobs.beat(run, old, "l1") == ["STALE", "active"]
+    assert jobs.fail(run, old, "l1") == ["STALE", "active"]
     assert jobs.shard(run, new, "l1") == ["OK", "0"]
 
 
@@ -72,6 +74,11 @@ def test_one_run_of_a_function_at_a_time(jobs):
     assert jobs.lease(runs[1]) == {"code": "NO", "why": "busy"}
     jobs.shard(runs[0], token)
     assert jobs("pl_ready", 10, "*")[1::3] == runs[1:]
+    token = jobs.lease(runs[1])["token"]
+    newer = jobs.planned()
+    assert jobs("pl_ready", 10, "*") == ["OK"] and jobs.lease(newer) == {"code": "NO", "why": "busy"}
+    jobs.shard(runs[1], token)
+    assert jobs("pl_ready", 10, "*")[1::3] == [newer]
 
 
 # -- late, lost, dead --
