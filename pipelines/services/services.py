@@ -105,6 +105,8 @@ class Services:
         import redis
 
         def is_idle():
+            if self.supervisor.given_up():
+                raise RuntimeError(f"ended with 100: {', '.join(self.supervisor.given_up())} (see {self.supervisor.folder})")
             try:
                 return self.bus.idle()
             except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):

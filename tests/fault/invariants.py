@@ -218,7 +218,7 @@ def groups(text):
         if not m:
             continue
         labels = {k: v.replace('\\"', '"').replace("\\\\", "\\") for k, v in LABEL.findall(m[2])}
-        if labels.get("job") != "plimsoll":
+        if labels.get("job") != "plimsoll" or labels.get("account") == "_":  # "_": the sink's own figures
             continue
         who = labels.pop("account", ""), labels.pop("function", "")
         for common in ("job", "instance"):
@@ -228,12 +228,12 @@ def groups(text):
 
 
 def newest_told(e, s):
-    """function -> its run that was judged last and not skipped."""
+    """function -> its run of the newest change that was judged and not skipped (an older one may be judged later)."""
     newest = {}
     for j in e.journal:
-        if is_run(j) and j["t"] == "judged" and j.get("f") == "measured" and j["id"] in s.runs:
-            r = s.runs[j["id"]]
-            if r.get("end") != "skipped":
+        if is_run(j) and j["t"] == "judged" and j["f"] == "measured" and s.runs.get(j["id"], {}).get("end") != "skipped":
+            r = s.runs.get(j["id"])
+            if r and int(r["seq"]) >= int(s.runs[newest.get(r["fn"], j["id"])]["seq"]):
                 newest[r["fn"]] = j["id"]
     return newest
 

@@ -36,8 +36,7 @@ functions:
     warmup: 0s
     when: [added, code]
   halves:                        # carried by two loaders
-    workload: {{executor: constant-arrival-rate, rate: 20/s, duration: 1s, spread: off}}
-    shards: 2
+    workload: {{executor: constant-arrival-rate, rate: 20/s, duration: 1s, spread: off, shards: 2}}
     warmup: 0s
     when: [added, code]
 metrics: {{gate: {{error_ratio: {{tolerance: 1pp}}}}, report: [response_p50]}}
