@@ -366,7 +366,21 @@ static void bus_release(struct stage *st)
 	free(b);
 }
 
+/* /healthz: without Redis nothing goes on. A loader has none; its planner is asked by nobody. */
+static bool bus_is_well(const struct stage *st, char why[200])
+{
+	const struct bus_port *b = st->bus;
+	const char *trouble = b && b->jobs ? redis_trouble(jobs_redis(b->jobs)) : "";
+
+	if (*trouble)
+		snprintf(why, 200, "Redis: %s", trouble);
+	else if (b && !is_reachable(st))
+		snprintf(why, 200, "Redis: not connected");
+	return b && !*trouble && is_reachable(st);
+}
+
 const struct stage_port stage_bus = {
+	.is_well = bus_is_well,
 	.open = bus_open,
 	.start = bus_start,
 	.turn = bus_turn,
