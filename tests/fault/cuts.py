@@ -4,7 +4,7 @@
 	cuts.py [--cuts N] [--most S] [--seed N]
 
 Loader l1 lives in a network namespace of its own; nftables cuts what it says to the planner (work), to the collector
-(results) or to both, by silence (drop) or with a reset, for 1 to 40 s. Loader l2 is not cut and takes over. The target
+(results) or to both, what it hears from them, or both ways, by silence (drop) or with a reset, for 1 to 40 s. Loader l2 is not cut and takes over. The target
 stays in reach of both and witnesses that no two of them ever call a function at the same time. At the end all must be
 done and the invariants hold.
 
@@ -28,6 +28,7 @@ from fault.world import World  # noqa: E402
 LEASE_S = 3.0
 PAUSE_S = (1.0, 4.0)
 DRAIN_S = 90
+WAYS = {"in": "what it says", "out": "what it hears", "two": "both ways"}
 
 
 def run(*words):
@@ -51,7 +52,8 @@ class Network:
                           ("link", "set", "lo", "up")):
                 run("ip", "-n", self.name, *words)
             run("nft", "add", "table", "ip", self.name)
-            run("nft", "add", "chain", "ip", self.name, "cut", "{ type filter hook input priority 0; }")
+            for hook in ("input", "output"):
+                run("nft", "add", "chain", "ip", self.name, hook, f"{{ type filter hook {hook} priority 0; }}")
         except BaseException:
             self.__exit__()
             raise
@@ -62,13 +64,17 @@ class Network:
                       ("ip", "netns", "delete", self.name)):
             subprocess.run(words, capture_output=True, timeout=10)
 
-    def cut(self, ports, how):
+    def cut(self, ports, how, way):
         to = "drop" if how == "drop" else "reject with tcp reset"
         for port in ports:
-            run("nft", "add", "rule", "ip", self.name, "cut", f"ip saddr {self.there} tcp dport {port} {to}")
+            if way != "out":
+                run("nft", "add", "rule", "ip", self.name, "input", f"ip saddr {self.there} tcp dport {port} {to}")
+            if way != "in":
+                run("nft", "add", "rule", "ip", self.name, "output", f"ip daddr {self.there} tcp sport {port} {to}")
 
     def join(self):
-        run("nft", "flush", "chain", "ip", self.name, "cut")
+        for hook in ("input", "output"):
+            run("nft", "flush", "chain", "ip", self.name, hook)
 
 
 class Feeder(threading.Thread):
@@ -87,11 +93,11 @@ def cut_all(world, network, a):
     chance = random.Random(a.seed)
     done = []
     for i in range(a.cuts):
-        which, how = chance.choice(("work", "results", "both")), chance.choice(("drop", "reset"))
+        which, how, way = (chance.choice(of) for of in (("work", "work", "results", "both"), ("drop", "reset"), ("in", "out", "two")))
         ports = {"work": world.bus.ports[:1], "results": world.bus.ports[1:], "both": world.bus.ports}[which]
         for_s = chance.uniform(1.0, a.most)
-        print(f"cuts: {i + 1} of {a.cuts}: {which}, {how}, {for_s:.1f} s", flush=True)
-        network.cut(ports, how)
+        print(f"cuts: {i + 1} of {a.cuts}: {which}, {how}, {WAYS[way]}, {for_s:.1f} s", flush=True)
+        network.cut(ports, how, way)
         time.sleep(for_s)
         network.join()
         done.append(for_s)
