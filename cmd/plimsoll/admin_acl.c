@@ -5,12 +5,12 @@
  * commands that these call, and the keys that they touch - and gets nothing else.
  */
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "cmd/plimsoll/command.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/digest/digest.h"
+#include "common/jobs/jobs.h"
 
 /*
  * Off: nobody can be it. But it must have all rights, because Redis replays its append-only file
@@ -30,40 +30,100 @@ static const struct {
 	{"pl-watcher", W}, {"pl-planner", P}, {"pl-collector", C}, {"pl-sink", S}, {"pl-admin", A},
 };
 
-/* docs/STATE.md has the same table; a test compares them. */
+/* Who may call it (docs/STATE.md), and the commands that it calls (pl.lua); a test compares both.
+ */
 static const struct {
 	const char *name;
 	unsigned who;
+	const char *commands;
 } functions[] = {
-	{"pl_ingest", W | A}, {"pl_changes", P},   {"pl_plan", P},     {"pl_ready", P},
-	{"pl_lease", P},      {"pl_beat", P},	   {"pl_fail", P},     {"pl_shard", C},
-	{"pl_report", A},     {"pl_measured", C},  {"pl_judge", C},    {"pl_told", C},
-	{"pl_out", S},	      {"pl_delivered", S}, {"pl_out_done", S}, {"pl_put", ALL},
-	{"pl_docs", ALL},     {"pl_reap", P},	   {"pl_audit", P},    {"pl_cancel", A},
-	{"pl_status", ALL},   {"pl_list", A},	   {"pl_show", A},     {"pl_dead", A},
-	{"pl_version", ALL},  {"pl_loaders", P},
+	{"pl_ingest", W | A,
+	 "expire hdel hget hincrby hset hsetnx incr llen lrange lrem publish rpush time xadd zadd "
+	 "zrem"},
+	{"pl_changes", P, "hget hgetall hmget time zadd zrangebyscore zrem"},
+	{"pl_plan", P,
+	 "exists expire hdel hget hincrby hmget hset lindex publish rpush time xadd zadd zrem"},
+	{"pl_ready", P, "hget hmget time zcount zrangebyscore"},
+	{"pl_lease", P, "hdel hget hincrby hset incr lrem time xadd zadd zrem zscore"},
+	{"pl_beat", P, "hget hset time zadd"},
+	{"pl_fail", P, "expire hdel hget hincrby hset lindex lpush publish time xadd zadd zrem"},
+	{"pl_shard", C,
+	 "expire hdel hget hincrby hmget hset lindex lpush lrem publish time xadd zadd zrem"},
+	{"pl_report", A, "expire hdel hget lrange publish rpush time ttl zadd"},
+	{"pl_measured", C, "hmget lrange time zadd zrangebyscore zrem"},
+	{"pl_judge", C,
+	 "del exists expire hdel hget hincrby hmget hset hsetnx incr lrange lrem persist publish "
+	 "rpush time xadd zadd zrem"},
+	{"pl_told", C, "hget hset llen publish time zadd zrem"},
+	{"pl_out", S,
+	 "del exists hget hset llen lrange lrem smembers time zadd zrangebyscore zrem"},
+	{"pl_delivered", S, "exists hget lpos sadd"},
+	{"pl_out_done", S,
+	 "del exists expire hget hset llen lpos lrem publish time xadd zadd zrem"},
+	{"pl_put", ALL, "hdel hset"},
+	{"pl_loaders", P, "hdel hset"},
+	{"pl_docs", ALL, "hget hgetall"},
+	{"pl_reap", P,
+	 "expire hdel hget hincrby hset lindex lpush publish time xadd zadd zrangebyscore zrem "
+	 "zscore"},
+	{"pl_audit", P,
+	 "exists expire hdel hget hgetall hincrby hmget hset lindex lpos lrange lrem publish rpush "
+	 "scan time ttl xadd zadd zrange zrem zscore"},
+	{"pl_cancel", A,
+	 "expire hdel hget hincrby hset hsetnx lindex lrem publish time xadd zadd zrem"},
+	{"pl_status", ALL, "hgetall hlen time zcard zrange"},
+	{"pl_list", A, "hget hgetall hmget time zrange zscore"},
+	{"pl_show", A, "exists hgetall"},
+	{"pl_dead", A,
+	 "exists expire hdel hget hincrby hmget hset hsetnx incr lrange lrem publish time xadd "
+	 "zadd zrem zscore"},
+	{"pl_version", ALL, ""},
 };
 
-/* What the functions call, and what a person's commands call themselves. */
+/* What is called from outside the functions. */
 static const struct {
-	const char *words;
+	const char *command;
 	unsigned who;
 } commands[] = {
-	{"+time +publish +hget +hset +hsetnx +hmget +hgetall +hdel +hincrby +hlen", ALL},
-	{"+rpush +lpush +lrange +llen +lindex +lrem +lpos", ALL},
-	{"+zadd +zrem +zscore +zrange +zrangebyscore +zcard +zcount", ALL},
-	{"+sadd +smembers +incr +del +exists +expire +persist +ttl +xadd", ALL},
-	{"+subscribe", W | P | C | S},
-	{"+scan", P},
-	{"+function|load +function|list +info +config|get", A},
+	{"subscribe", W | P | C | S},
+	{"function|load", A},
+	{"function|list", A},
+	{"info", A}, /* admin doctor */
+	{"config|get", A},
 };
 
-/* Keys, and the channel of the kicks. */
+/* Keys behind "{pl}:": who reads and writes them, who only reads. */
 static const struct {
-	const char *words;
-	unsigned who;
+	const char *pattern;
+	unsigned writes, reads;
 } keys[] = {
-	{"~{pl}:* &{pl}:kick", ALL},
+	{"c:*", W | P | C | A, S},
+	{"f:*", ALL, 0},
+	{"fq:*", W | P | C | A, 0},
+	{"r:*", ALL, 0},
+	{"s:*", ALL, 0},
+	{"rep:*", ALL, 0},
+	{"out:*", ALL, 0},
+	{"dv:*", C | S, 0},
+	{"st:*", ALL, 0},
+	{"q:new", W | P | C | A, 0},
+	{"q:run", W | P | C | A, S},
+	{"q:lease", P | C, A},
+	{"q:meas", W | P | C | A, 0},
+	{"q:out", ALL, 0},
+	{"dead", P | A, W | C | S},
+	{"res", P | C, A},
+	{"money", W | P | C | A, S},
+	{"loaders", P, W | C | S | A},
+	{"seq", W | C | A, 0},
+	{"tok", P, 0},
+	{"aud", ALL, 0},
+	{"doc:watcher", W | A, 0},
+	{"doc:planner", P | A, 0},
+	{"doc:durations", P | C | A, 0},
+	{"doc:accepted", P | A, S},
+	{"doc:sink", S | A, 0},
+	{"doc:gateways", S | A, 0},
 };
 
 struct acl_opts {
@@ -119,20 +179,57 @@ static enum exit_code hash_of(const struct acl_opts *o, const char *user, char h
 	return code;
 }
 
+static bool is_in(const struct buf *words, const char *word, size_t len_bytes)
+{
+	const char *at = buf_str(words);
+
+	while ((at = strstr(at, " +"))) {
+		at += strlen(" +");
+		if (strcspn(at, " ") == len_bytes && !memcmp(at, word, len_bytes))
+			return true;
+	}
+	return false;
+}
+
+/* "hget hset" -> " +hget +hset", without those that are there. */
+static void add_commands(struct buf *line, const char *words)
+{
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (!is_in(line, words, len))
+			buf_addf(line, " +%.*s", (int)len, words);
+		words += len + (words[len] == ' ');
+	}
+}
+
+static void add_keys(struct buf *line, unsigned bit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].writes & bit)
+			buf_addf(line, " ~{pl}:%s", keys[i].pattern);
+		else if (keys[i].reads & bit)
+			buf_addf(line, " %%R~{pl}:%s", keys[i].pattern);
+}
+
 static void add_user(struct buf *out, const char *name, unsigned bit, const char *hash)
 {
-	buf_addf(out, "user %s on #%s resetkeys resetchannels", name, hash);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (keys[i].who & bit)
-			buf_addf(out, " %s", keys[i].words);
-	buf_adds(out, " -@all");
+	struct buf line = BUF_INIT((size_t)16 * 1024);
+
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
 		if (functions[i].who & bit)
-			buf_addf(out, " +fcall|%s", functions[i].name);
+			buf_addf(&line, " +fcall|%s", functions[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+		if (functions[i].who & bit)
+			add_commands(&line, functions[i].commands);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (commands[i].who & bit)
-			buf_addf(out, " %s", commands[i].words);
-	buf_addc(out, '\n');
+			add_commands(&line, commands[i].command);
+	buf_addf(out, "user %s on #%s resetkeys resetchannels &" JOBS_KICK, name, hash);
+	add_keys(out, bit);
+	buf_addf(out, " -@all%s\n", buf_str(&line));
+	BUG_ON(buf_is_over(&line));
+	buf_release(&line);
 }
 
 static enum exit_code acl(const struct door *d)

@@ -43,6 +43,7 @@ static const struct {
 	{"WRONGPASS", "bus.secret is not the password in its ACL file: load what `plimsoll admin "
 		      "acl` prints, made from the same secret files"},
 	{"NOPERM", "load what `plimsoll admin acl` of this release prints"},
+	{"ERR The user executing", "load what `plimsoll admin acl` of this release prints"},
 	{"ERR Function not found", "the library is not loaded: run `plimsoll admin install`"},
 	{"", "this is a bug of Plimsoll, or Redis was changed by hand"},
 };
