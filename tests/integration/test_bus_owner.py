@@ -3,6 +3,8 @@ import hashlib
 
 import pytest
 
+from fault.invariants import overlaps
+from helpers.bus import http_config
 from helpers.programs import example, lines
 from helpers.servers import wait_for
 from helpers.work import Peer, Work
@@ -178,3 +180,32 @@ def test_revoked_in_mid_run_it_is_nobody_and_another_gets_the_run(work, loader, 
     assert other.result(again[1:4]) == "OK"
     work.reaches(run, "measured")
     assert len(work.results()) == 1
+
+
+def test_the_real_loader_that_is_revoked_stops_before_the_next_begins(bus, witness):
+    """With all stages: its calls end, another carries the run, and no two call at one time."""
+    bus.configure(http_config(witness, ["hello"], duration="6s"))
+    for name in ("l1", "l2"):
+        bus.add_loader(name)
+    for stage in ("planner", "collector", "sink"):
+        bus.start(stage, *(["--to", "file=/dev/null"] if stage == "sink" else []))
+    l1 = bus.start("loader", as_name="l1")
+    event = example("function.changed")
+    event["subject"] = "web/hello"
+    event["data"]["change"].update(kind="code", causes=["code"])
+    event["data"]["target"] = {"provider": "http", "is_immutable": False}
+    for name in ("candidates", "limits"):
+        event["data"].pop(name, None)
+    bus.ingest(event)
+    wait_for("calls of l1", lambda: len(list(witness.calls())) > 10, 20)
+    del bus.loaders["l1"]
+    bus.write_loaders()
+    l1.wait_log("no beat was answered")
+    bus.start("loader", as_name="l2")
+    bus.drained(60)
+    calls = [c for c in witness.calls() if c[2] != "-"]
+    by = [c[3].partition(".")[2] for c in sorted(calls)]  # run.shard.attempt
+    assert set(by) == {"0.0", "0.1"} and by == sorted(by) and overlaps(calls) == []
+    assert by.count("0.1") == 120 > by.count("0.0")
+    entries = [e for e in bus.journal() if e["id"].startswith("r")]
+    assert [e["t"] for e in entries if e["t"] in ("active", "measured")] == ["active", "active", "measured"]
