@@ -3,18 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/plimsoll/bus_view.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
 #include "common/base/log.h"
+#include "common/jobs/jobs.h"
 #include "common/state/state.h"
+
+#define DOC_MAX_BYTES ((size_t)64 * 1024)
 
 struct accept_opts {
 	const char *reason;
+	struct bus_opts bus;
 };
 
 static const struct opt rows[] = {
 	{"reason", 0, OPT_STRING, offsetof(struct accept_opts, reason), "TEXT", "",
 	 "why it is meant; kept in the archive"},
+	BUS_OPT_ROWS(struct accept_opts, bus),
 };
 
 struct last_run {
@@ -69,17 +75,21 @@ static int note_in_archive(struct archive *a, const char *subject, const struct 
 	return rc;
 }
 
-/* For the planner, which holds changes against it, and the sink, which ends the alert. */
-static int note_in_state(const char *state_dir, const char *subject, const struct last_run *last)
+static struct json *accepted_doc(const struct last_run *last)
 {
-	char *key = x_asprintf("accepted/%s", subject);
 	struct json *doc = json_obj();
-	struct state *state = NULL;
-	int rc = state_open(state_dir, &state);
 
 	json_put_str(doc, "version", last->version);
 	json_put_str(doc, "code_sha256", last->code_sha256);
 	json_put_str(doc, "run", last->run);
+	return doc;
+}
+
+static enum exit_code put_file(const char *state_dir, const char *key, struct json *doc)
+{
+	struct state *state = NULL;
+	int rc = state_open(state_dir, &state);
+
 	if (rc) {
 		json_free(doc);
 	} else {
@@ -89,8 +99,45 @@ static int note_in_state(const char *state_dir, const char *subject, const struc
 	if (rc)
 		log_error("cannot write %s under %s: %s", key, state_dir, strerror(-rc));
 	state_free(state);
+	return rc ? EXIT_AGAIN : EXIT_FINE;
+}
+
+static void on_put(const struct redis_reply *reply, void *ctx)
+{
+	(void)reply, (void)ctx;
+}
+
+static enum exit_code put_bus(const struct door *d, const char *key, struct json *doc)
+{
+	const struct accept_opts *o = d->opts;
+	struct buf text = BUF_INIT(DOC_MAX_BYTES);
+	struct redis_args a = jobs_args("pl_put");
+	struct bus_door bus;
+	enum exit_code code = bus_door_open(&bus, d->settings.path, &o->bus);
+
+	json_write(doc, &text);
+	json_free(doc);
+	redis_arg(&a, key);
+	redis_arg(&a, buf_str(&text));
+	if (code == EXIT_FINE)
+		code = bus_door_fcall(&bus, &a, on_put, NULL);
+	bus_door_close(&bus);
+	redis_args_release(&a);
+	buf_release(&text);
+	return code;
+}
+
+/* For the planner, which holds changes against it, and the sink, which ends the alert. */
+static enum exit_code note_in_state(const struct door *d, const struct last_run *last)
+{
+	char *key = x_asprintf("accepted/%s", d->subject);
+	struct json *doc = accepted_doc(last);
+	enum exit_code code = bus_view_wanted(&d->settings)
+				      ? put_bus(d, key, doc)
+				      : put_file(d->settings.state_dir, key, doc);
+
 	free(key);
-	return rc;
+	return code;
 }
 
 /* The run is told to the Pushgateway once more, now as accepted: the alert ends at once. */
@@ -123,9 +170,10 @@ static enum exit_code accept(const struct door *d)
 	if (!archive)
 		return EXIT_USAGE;
 	code = find_last(archive, d->subject, &last);
-	if (code == EXIT_FINE && (note_in_archive(archive, d->subject, &last, o->reason) ||
-				  note_in_state(s->state_dir, d->subject, &last)))
+	if (code == EXIT_FINE && note_in_archive(archive, d->subject, &last, o->reason))
 		code = EXIT_AGAIN;
+	if (code == EXIT_FINE)
+		code = note_in_state(d, &last);
 	if (code == EXIT_FINE) {
 		end_alert(s, &last);
 		printf("%s: version %s (run %s) is the baseline now\n", d->subject, last.version,

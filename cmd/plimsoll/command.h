@@ -52,6 +52,9 @@
 	X(admin_install)                                                                           \
 	X(admin_acl)                                                                               \
 	X(admin_doctor)                                                                            \
+	X(admin_dead_list)                                                                         \
+	X(admin_dead_retry)                                                                        \
+	X(admin_dead_drop)                                                                         \
 	X(admin_key_new)                                                                           \
 	X(admin_key_list)                                                                          \
 	X(admin_key_revoke)

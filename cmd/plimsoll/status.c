@@ -1,7 +1,8 @@
-/* plimsoll status: the last runs, from the archive. */
+/* plimsoll status: what the services have in hand, and the last runs, from the archive. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/plimsoll/bus_view.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
 #include "common/base/log.h"
@@ -72,13 +73,26 @@ static enum exit_code status(const struct settings *s, const struct archive_quer
 	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 
+struct status_opts {
+	struct bus_opts bus;
+};
+
+static const struct opt rows[] = {BUS_OPT_ROWS(struct status_opts, bus)};
+
+/* The archive is shown also when the services cannot be asked. */
 static enum exit_code run(const struct door *d)
 {
+	const struct status_opts *o = d->opts;
 	struct archive_query q = {.is_last_only = true};
+	enum exit_code code = EXIT_FINE;
 
+	if (bus_view_wanted(&d->settings)) {
+		code = bus_view_status(&d->settings, &o->bus, d->subject);
+		putchar('\n');
+	}
 	if (d->subject)
 		q = (struct archive_query){.function = d->subject, .limit = 20};
-	return status(&d->settings, &q);
+	return exit_code_worse(code, status(&d->settings, &q));
 }
 
 const struct command command_status = {
@@ -86,7 +100,15 @@ const struct command command_status = {
 	.group = "look",
 	.help = "the last run of every function",
 	.synopsis = "[FUNCTION]",
-	.about = "The last run of every function, or the last runs of one.",
+	.about = "The last run of every function, or the last runs of one. With a bus: section in "
+		 "the\n"
+		 "settings first what the services have in hand: queued, planned, active, "
+		 "measured,\n"
+		 "judged and not told yet, dead, and why.",
+	.exits = "  0 shown   100 you must change something   111 Redis does not answer",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct status_opts),
 	.rest_max = 1,
 	.wants = "name at most one function",
 	.needs = NEEDS_FUNCTION,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/plimsoll/bus_view.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
 #include "common/base/log.h"
@@ -97,16 +98,26 @@ static void print_history(const struct settings *s, const char *subject)
 	archive_close(a);
 }
 
+struct why_opts {
+	struct bus_opts bus;
+};
+
+static const struct opt rows[] = {BUS_OPT_ROWS(struct why_opts, bus)};
+
 static enum exit_code why(const struct door *d)
 {
+	const struct why_opts *o = d->opts;
 	const struct settings *s = &d->settings;
+	enum exit_code code = EXIT_FINE;
 	struct subject subject;
 
 	if (subject_parse(d->subject, &subject))
 		return EXIT_USAGE;
 	print_rule(s->config, config_rule(s->config, subject.account, subject.function));
+	if (bus_view_wanted(s))
+		code = bus_view_status(s, &o->bus, d->subject);
 	print_history(s, d->subject);
-	return EXIT_FINE;
+	return code;
 }
 
 const struct command command_why = {
@@ -117,6 +128,9 @@ const struct command command_why = {
 	.about = "Which rule holds for a function, which changes would be tested, and what became "
 		 "of\n"
 		 "the last changes.",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct why_opts),
 	.rest_min = 1,
 	.rest_max = 1,
 	.wants = "name one function",
