@@ -70,6 +70,8 @@ static int send_work(const struct offer *o, size_t i, const struct redis_reply *
 	if (!rc) {
 		s->sent++;
 		s->free -= s->free > 0;
+	} else {
+		s->free = 0; /* nothing for it until it says READY again */
 	}
 	return rc;
 }

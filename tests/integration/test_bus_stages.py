@@ -118,6 +118,71 @@ def test_a_report_after_the_verdict_amends_it(set_up):
     assert sink.is_alive()
 
 
+def runs(bus, change):
+    """Plans that answer this change, by its place in the queue."""
+    redis = bus.redis.client()
+    found = [redis.hgetall(k) for k in redis.scan_iter("{pl}:r:*", count=1000)]
+    return [recorded.json.loads(r["plan"])["data"]["run"] for r in found if r["chg"] == change]
+
+
+def test_a_run_to_confirm_is_planned_as_one(set_up):
+    bus = set_up
+    event = recorded.change("alpha")
+    first, wish = "r" + "a" * 20, "k" + "a" * 20
+    bus.start("planner")
+    line = recorded.lines(event).decode().rstrip("\n")
+    assert bus.fcall("pl_ingest", wish, event["subject"], "confirm", line, first)[0] == "OK"
+    wait_for("a plan", lambda: runs(bus, wish))
+    (run,) = runs(bus, wish)
+    assert run["purpose"] == "confirm" and run["confirms"] == first and run["change"] == event["id"]
+
+
+def test_a_dead_run_that_is_tried_again_is_a_new_one(set_up):
+    bus = set_up
+    event = recorded.change("alpha")
+    bus.start("planner")
+    bus.ingest(event)
+    wait_for("a plan", lambda: runs(bus, event["id"]))
+    (run,) = runs(bus, event["id"])
+    token = bus.fcall("pl_lease", run["id"], "nonce", 30000, "l/1")[1]
+    assert bus.fcall("pl_fail", run["id"], 0, token, "l/1", 0, "it cannot be", 0)[0] == "OK"
+    assert bus.fcall("pl_dead", "retry", run["id"])[0] == "OK"
+    retry = wait_for("another plan", lambda: [k.split(":")[-1] for k in bus.redis.client().scan_iter("{pl}:c:d*")])
+    wait_for("another plan", lambda: runs(bus, retry[0]))
+    (again,) = runs(bus, retry[0])
+    assert again["id"] != run["id"] and again["change"] == retry[0]
+
+
+def test_a_run_that_died_is_told_with_its_reason(set_up):
+    bus = set_up
+    event = recorded.change("alpha")
+    bus.start("planner")
+    bus.ingest(event)
+    wait_for("a plan", lambda: runs(bus, event["id"]))
+    (run,) = runs(bus, event["id"])
+    token = bus.fcall("pl_lease", run["id"], "nonce", 30000, "l/1")[1]
+    bus.fcall("pl_fail", run["id"], 0, token, "l/1", 0, "the role may not be assumed", 0)
+    bus.start("collector")
+    bus.start("sink", "--to", "file=" + bus.path("told"))
+    bus.drained()
+    with open(bus.path("told"), encoding="utf-8") as f:
+        (told,) = [recorded.json.loads(line)["data"] for line in f]
+    assert told["outcome"] == "failed" and "the role may not be assumed" in told["reason"]
+
+
+def test_without_money_a_change_is_planned_again_and_refused(set_up):
+    bus = set_up
+    bus.configure(recorded.CONFIG.replace("cost_per_day: 1000 USD", "cost_per_day: 0.003 USD"))
+    for name in recorded.NAMES[:4]:
+        bus.ingest(recorded.change(name))
+    bus.start("planner")
+    wait_for("plans", lambda: not queued(bus), 30)
+    redis = bus.redis.client()
+    states = [redis.hget(k, "st") for k in redis.scan_iter("{pl}:r:*", count=1000)]
+    booked = sum(int(v) for v in redis.hgetall("{pl}:money").values())
+    assert len(states) == 4 and states.count("planned") == 1 and booked <= 3000
+
+
 def test_options_that_make_no_sense_on_the_bus(set_up, tmp_path):
     bus = set_up
     plain = tmp_path / "plain.yaml"

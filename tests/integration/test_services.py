@@ -1,5 +1,6 @@
 """The services end to end: a change that Redis is told comes out as a group of metrics."""
 import copy
+import signal
 
 import pytest
 
@@ -36,6 +37,7 @@ def change(n=0):
 def services(bus, nginx, pushgateway):
     """Planner, one loader, collector and sink; nginx is the target."""
     bus.configure(CONFIG.format(url=nginx().url))
+    bus.add_loader("l2")
     for stage in ("planner", "collector"):
         bus.start(stage)
     bus.start("loader", as_name="l1")
@@ -50,3 +52,36 @@ def test_a_change_becomes_a_group_of_metrics(services):
     text = wait_for("the group", lambda: services.gateway.metrics())
     line = next(s for s in text.splitlines() if s.startswith("plimsoll_run_outcome") and 'outcome="valid"' in s)
     assert line.endswith(" 1") and 'function="hello"' in line, line
+
+
+def active(bus):
+    return bus.redis.client().zcard("{pl}:st:active")
+
+
+def shards_of(loader):
+    return [line.split("shard ")[1].split(" ")[0] for line in loader.log().splitlines() if ": complete" in line]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_goes_to_another_loader_when_its_own_ends(services, how):
+    first = services.processes[-2]
+    assert services.ingest(change())[0] == "OK"
+    wait_for("the run", lambda: active(services))
+    second = services.start("loader", as_name="l2")
+    services.processes[0].wait_log("loader l2 is here")
+    first.signal(how)
+    services.drained()
+    assert not shards_of(first) and len(shards_of(second)) == 1
+    assert first.popen.wait() == (0 if how == signal.SIGTERM else -how)
+
+
+@pytest.mark.parametrize("stage", ["planner", "collector", "sink"])
+def test_a_stage_that_dies_in_a_run_is_not_missed(services, stage):
+    assert services.ingest(change())[0] == "OK"
+    wait_for("the run", lambda: active(services))
+    next(p for p in services.processes if p.name == stage).kill()
+    services.start(stage, *(["--to", "pushgateway=" + services.gateway.url] if stage == "sink" else []))
+    services.drained()
+    text = services.gateway.metrics()
+    assert sum("plimsoll_run_outcome" in s and 'outcome="valid"' in s for s in text.splitlines()) == 1
+    assert services.redis.client().hget("{pl}:f:web/hello", "results") == "1"
