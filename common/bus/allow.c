@@ -62,7 +62,7 @@ static const char *take_line(struct bus_list *l, char *line)
 	return NULL;
 }
 
-static int parse(char *text, const char *path, struct bus_list *out, char why[200])
+int bus_list_parse(char *text, const char *path, struct bus_list *out, char why[200])
 {
 	const char *wrong = NULL;
 	char *next;
@@ -75,6 +75,8 @@ static int parse(char *text, const char *path, struct bus_list *out, char why[20
 		if (wrong)
 			snprintf(why, 200, "%.100s:%zu: %s", path, number, wrong);
 	}
+	if (wrong)
+		bus_list_release(out);
 	return wrong ? -EINVAL : 0;
 }
 
@@ -89,9 +91,7 @@ int bus_list_read(const char *path, struct bus_list *out, char why[200])
 		snprintf(why, 200, "%.100s: is no text (it holds a NUL)", path);
 		rc = -EINVAL;
 	} else if (text.len_bytes)
-		rc = parse(text.data, path, out, why);
-	if (rc)
-		bus_list_release(out);
+		rc = bus_list_parse(text.data, path, out, why);
 	buf_release(&text);
 	return rc;
 }

@@ -31,6 +31,8 @@ bool bus_key_is_fine(const char *key);
 /* out is empty before. -errno of the file, -EFBIG, -EINVAL (why names the line); out stays empty.
  */
 MUST_CHECK int bus_list_read(const char *path, struct bus_list *out, char why[200]);
+/* The same of a text, which is changed; path is for why only. */
+MUST_CHECK int bus_list_parse(char *text, const char *path, struct bus_list *out, char why[200]);
 void bus_list_release(struct bus_list *l);
 
 #endif

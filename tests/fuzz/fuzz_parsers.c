@@ -26,6 +26,7 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/base/unit.h"
+#include "common/bus/allow.h"
 #include "common/config/config.h"
 #include "common/engine/http1.h"
 #include "common/event/event.h"
@@ -33,6 +34,7 @@
 #include "common/measure/calls.h"
 #include "common/stats/hdr.h"
 #include "common/stats/hlog.h"
+#include "common/work/wire.h"
 
 #define INPUT_MAX_BYTES 8192
 
@@ -303,6 +305,46 @@ static const char *const http1_seeds[] = {
 	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Slow\r\nTransfer-Encoding: chunked\r\n\r\n"
 	"5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\n",
 	"HTTP/1.0 204 No\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\n\nuntil the end", NULL};
+/* Who may speak on the bus. */
+static void one_loaders(const char *in, size_t len_bytes, struct rng *r)
+{
+	char *text = x_strndup(in, len_bytes), why[200];
+	struct bus_list list = {0};
+	int rc = bus_list_parse(text, "loaders", &list, why);
+
+	(void)r;
+	must(!rc || !list.names.count, "a broken list lets nobody in");
+	must(list.names.count == list.keys.count, "a name has one key");
+	for (size_t i = 0; i < list.names.count; i++)
+		must(bus_name_is_fine(list.names.items[i].key) &&
+			     bus_key_is_fine(list.names.items[i].value),
+		     "names and keys are what they should be");
+	bus_list_release(&list);
+	free(text);
+}
+
+/* Lines as the frames of a message. */
+static void one_wire(const char *in, size_t len_bytes, struct rng *r)
+{
+	struct bus_frame frames[BUS_FRAMES_MAX];
+	const char *end = in + len_bytes;
+	size_t count = 0;
+	struct wire m;
+
+	(void)r;
+	for (const char *at = in; at <= end && count < ARRAY_LEN(frames); count++) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		stop = stop ? stop : end;
+		frames[count] = (struct bus_frame){at, (size_t)(stop - at)};
+		at = stop + 1;
+	}
+	if (wire_read(&m, frames, count) == 0)
+		for (size_t i = 0; i < m.count; i++)
+			must(strlen(m.text[i]) == m.len_bytes[i], "a frame is text");
+	wire_release(&m);
+}
+
 static const char *const hdr_seeds[] = {"HISTFAAAAEV42pNpmSzMwMCgyAABTBDKT4GBgdnNYMcCBvsPEBEJISEuAT"
 					"EZMQ4uASkhIR4nrxg9v2lMaxhvMekILGZkKmcC"
 					"AEf2CsE=",
@@ -338,6 +380,21 @@ static const char *const function_seeds[] = {
 static const char *const signature_seeds[] = {
 	"/2015-03-31/functions/arn%3Aaws/../x//y/./z?Qualifier=1&a=&a=b%2f&c",
 	"/a b/\xe1\x88\xb4?\xc3\xa9=%zz&&=&x=a+b:c", NULL};
+static const char *const loaders_seeds[] = {
+	"# who\nl1 rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\nl2 "
+	"JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n",
+	NULL};
+static const char *const wire_seeds[] = {
+	"READY\n1\nn1\n2\n4\n0\nprod,web\n5",
+	"READY-ACK\n30000\n5\n1790000000000",
+	"WORK\nr1\n0\n7.n\n30000\n0\n0\n{}",
+	"BEAT\nr1\n0\n7.n\nn1\n1\n5",
+	"BEAT-ACK\nr1\n0\n7.n\nOK\n\n5\n6",
+	"FAIL\nr1\n0\n7.n\nn1\n1\nwhy",
+	"RESULT\nr1\n0\n7.n\nn1\n"
+	"0000000000000000000000000000000000000000000000000000000000000000\n{}",
+	"ACK\nr1\n0\n7.n\nOK",
+	NULL};
 static const char *const unit_seeds[] = {"30s",	  "1h5m", "10/s",  "1 USD", "0.5pp",
 					 "64KiB", "10%",  "1e308", "-1",    NULL};
 
@@ -360,6 +417,8 @@ static const struct target {
 	{"answer", one_answer, answer_seeds},
 	{"function", one_function, function_seeds},
 	{"signature", one_signature, signature_seeds},
+	{"loaders", one_loaders, loaders_seeds},
+	{"wire", one_wire, wire_seeds},
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 
