@@ -103,3 +103,9 @@ def test_shell_source_as_it_stands(nginx, tmp_path):
     measurements = swapped("sonarqube-source.sh", example("run.planned"),
                            {"SONAR": nginx(locations=SONAR).url, "SONAR_TOKEN_FILE": str(tmp_path / "token")})
     assert measurements == [{"name": "coverage", "value": 81.5, "unit": "1"}, {"name": "code_smells", "value": 3, "unit": "1"}]
+
+
+@pytest.mark.parametrize("name", ["plimsoll.yaml", "loader-host.yaml"])
+def test_the_settings_of_the_services_are_right(name):
+    r = pl("plimsoll", "check", "--config", os.path.join(ROOT, "pipelines", "services", name))
+    assert r.code == 0, r
