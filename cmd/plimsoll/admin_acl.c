@@ -119,6 +119,8 @@ static const struct {
 	{"tok", P, 0},
 	{"aud", ALL, 0},
 	{"doc:watcher", W | A, 0},
+	{"doc:watched", W | A, 0},
+	{"doc:published", W | A, 0},
 	{"doc:planner", P | A, 0},
 	{"doc:durations", P | C | A, 0},
 	{"doc:accepted", P | A, S},

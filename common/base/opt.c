@@ -131,7 +131,7 @@ static int take_option(const struct opt_table *tables, size_t count, int argc, c
 {
 	const char *arg = argv[*i], *equals = NULL, *value;
 	size_t len_bytes = strlen(arg);
-	struct hit h;
+	struct hit h = {0};
 	bool is_known;
 
 	if (arg[1] == '-') {
