@@ -17,20 +17,29 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/up,workdir=$folder/work
 cd "$folder/root" || exit 1
 
 mount -t proc proc proc || cannot "mount /proc"
-mount --bind proc/sys proc/sys && mount -o remount,ro,bind proc/sys || cannot "close /proc/sys"
+{ mount --bind proc/sys proc/sys && mount -o remount,ro,bind proc/sys; } || cannot "close /proc/sys"
 mount -t sysfs -o ro sysfs sys || cannot "mount /sys"
 mount -t tmpfs none sys/fs/cgroup || cannot "mount /sys/fs/cgroup"
 mkdir sys/fs/cgroup/systemd
 mount -t cgroup -o none,name=systemd none sys/fs/cgroup/systemd 2>/dev/null ||
 	{ umount sys/fs/cgroup && mount -t cgroup2 none sys/fs/cgroup; } || cannot "mount control groups"
 for d in run tmp var/lib/plimsoll etc/plimsoll; do
-	mkdir -p "$d" && mount -t tmpfs -o mode=0755 none "$d" || cannot "mount a tmpfs"
+	mkdir -p "$d"
+	mount -t tmpfs -o mode=0755 none "$d" || cannot "mount a tmpfs"
 done
 chmod 1777 tmp
 mount -t tmpfs -o mode=0755 none dev
 mkdir dev/shm dev/pts
-mknod -m 666 dev/null c 1 3 && mknod -m 666 dev/zero c 1 5 && mknod -m 666 dev/full c 1 7 &&
-	mknod -m 666 dev/random c 1 8 && mknod -m 666 dev/urandom c 1 9 && mknod -m 666 dev/tty c 5 0 || cannot "make devices"
+while read -r name major minor; do
+	mknod -m 666 "dev/$name" c "$major" "$minor" || cannot "make devices"
+done <<-END
+	null 1 3
+	zero 1 5
+	full 1 7
+	random 1 8
+	urandom 1 9
+	tty 5 0
+END
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts || cannot "mount devpts"
 mount -t tmpfs none dev/shm
 ln -s /proc/self/fd dev/fd
