@@ -254,8 +254,8 @@ void worker_free(struct worker *w)
 void worker_stop(struct worker *w)
 {
 	w->is_stopping = true;
+	say_ready(w); /* first of all: what is given back shall not come here again */
 	held_stop(w);
-	worker_say_ready_soon(w);
 	worker_plan(w);
 }
 

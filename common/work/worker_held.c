@@ -112,10 +112,11 @@ void held_fail_answered(struct worker *w, const struct wire *ack)
 
 /* ---- a shard comes ---- */
 
-static bool is_busy_with(const struct worker *w, const char *run, int64_t index)
+/* An earlier attempt at this run is still ending here: its calls must be over first. */
+static bool is_blocked(const struct worker *w, const struct held *mine)
 {
 	for (const struct held *h = w->held; h; h = h->next)
-		if (h->index == index && !strcmp(h->run, run) &&
+		if (!strcmp(h->run, mine->run) && strcmp(h->token, mine->token) != 0 &&
 		    (h->state == HELD_RUNNING || h->state == HELD_ENDING))
 			return true;
 	return false;
@@ -124,7 +125,7 @@ static bool is_busy_with(const struct worker *w, const char *run, int64_t index)
 static void send_beat(struct worker *w, struct held *h)
 {
 	int64_t starts_in_ms = h->start_at_ms ? h->start_at_ms - wall_ms(wall_now()) : 0;
-	bool is_running = h->state != HELD_ASKED || starts_in_ms <= 0;
+	bool is_running = h->state != HELD_ASKED || (starts_in_ms <= 0 && !is_blocked(w, h));
 	struct wire_out o;
 
 	begin_message(&o, WIRE_BEAT, w, h);
@@ -167,8 +168,6 @@ void held_take(struct worker *w, const struct wire *m)
 	h = held_new(w, m);
 	if (w->is_stopping)
 		give_back(w, h, RETRY_STOPPED, "the loader is stopping");
-	else if (is_busy_with(w, h->run, h->index))
-		give_back(w, h, RETRY_STOPPED, "an earlier attempt is still ending here");
 	else
 		send_beat(w, h);
 }
@@ -296,7 +295,7 @@ void held_beat_answered(struct worker *w, const struct wire *m)
 	}
 	h->ok_us = MAX_OF(h->ok_us, sent_us);
 	if (h->state == HELD_ASKED && sent_us >= h->since_us &&
-	    !lease_is_near_its_end(h, boot_us()))
+	    !lease_is_near_its_end(h, boot_us()) && !is_blocked(w, h))
 		begin(w, h);
 }
 
@@ -403,7 +402,7 @@ static int64_t every_us(const struct held *h)
 /* A lease that was never begun, or that nobody lets us give back, is over by itself. */
 static bool is_over(const struct held *h, int64_t now_us)
 {
-	return (h->state == HELD_ASKED && now_us - h->since_us > h->lease_us) ||
+	return (h->state == HELD_ASKED && now_us - h->ok_us > h->lease_us) ||
 	       (h->state == HELD_GIVING && now_us - h->ok_us > h->lease_us) ||
 	       (h->state == HELD_TELLING && now_us - h->since_us > TELLING_US);
 }

@@ -27,6 +27,7 @@ struct load {
 	char run[64];
 	int64_t index, attempt;
 	bool is_on, has_begun;
+	const char *outcome; /* of what was revoked */
 };
 
 static struct {
@@ -88,8 +89,8 @@ static void on_load_timer(struct loop *l, struct loop_timer *t)
 {
 	struct load *ld = CONTAINER_OF(t, struct load, timer);
 
-	if (ld->has_begun) {
-		end(ld, "complete");
+	if (ld->has_begun || ld->outcome) {
+		end(ld, ld->outcome ? ld->outcome : "complete");
 		return;
 	}
 	ld->has_begun = true;
@@ -120,11 +121,22 @@ static bool work(const struct event *ev, void *ctx)
 
 static void give_up(const char *run, const char *why, bool is_fenced, void *ctx)
 {
+	const char *linger_ms = getenv("PROBE_LINGER_MS");
+
 	(void)ctx;
 	printf("revoke %s %s\n", run, why);
-	for (size_t i = 0; i < SHARDS_MAX; i++)
-		if (probe.load[i].is_on && !strcmp(probe.load[i].run, run))
-			end(&probe.load[i], is_fenced ? "fenced" : "cancelled");
+	for (size_t i = 0; i < SHARDS_MAX; i++) {
+		struct load *ld = &probe.load[i];
+
+		if (!ld->is_on || strcmp(ld->run, run) != 0)
+			continue;
+		ld->outcome = is_fenced ? "fenced" : "cancelled";
+		if (linger_ms)
+			loop_timer_set_in(probe.loop, &ld->timer,
+					  strtol(linger_ms, NULL, 10) * NS_PER_MS);
+		else
+			end(ld, ld->outcome);
+	}
 }
 
 static void on_end_timer(struct loop *l, struct loop_timer *t)

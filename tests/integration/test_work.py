@@ -158,6 +158,21 @@ def test_without_a_broker_the_loader_fences_itself(work):
     wait_for("again", lambda: len(said(worker, "work")) == 2)
 
 
+def test_an_earlier_attempt_is_over_before_the_next_begins(work):
+    """Fenced, but its calls take their time; the run comes back to the same loader, which keeps the lease and waits."""
+    broker = work.broker()
+    work.intake()
+    worker = work.worker("l1", slots=2, duration_ms=5000, env={"PROBE_LINGER_MS": "6000"})
+    run = work.plan()
+    wait_for("work", lambda: said(worker, "start"))
+    broker.signal(signal.SIGSTOP)
+    wait_for("the fence", lambda: said(worker, "revoke"))
+    broker.signal(signal.SIGCONT)
+    assert work.reaches(run, "measured", 30)["att"] == "2"
+    words = [line.split()[0] for line in worker.log().splitlines() if line.split()[0] in ("work", "end")]
+    assert words == ["work", "end", "work", "end"]
+
+
 def test_redis_away_fences_loaders_and_all_goes_on_by_itself(work):
     work.broker()
     work.intake()
