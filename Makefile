@@ -150,6 +150,10 @@ bench: deps ## CPU a request of the load engine, side by side with wrk (TURNS=5 
 	@$(MAKE) --no-print-directory MODE=release all $(B)/tests/bench_engine
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/bench.py
 
+bench-services: deps ## a change from Redis to the first byte at its target; 10,000 changes at once
+	@$(MAKE) --no-print-directory MODE=release all
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/services.py
+
 docs: all $(TEST_PROGRAMS) ## write the reference pages in docs/ again from the tables
 	@$(PYTHON) tests/helpers/make_docs.py $(B) docs
 
@@ -186,7 +190,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
+.PHONY: all deps bench bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -70,7 +70,7 @@ static void ask(struct stage *st)
 	b->is_asking = true;
 	a = jobs_args(b->inbox->function);
 	redis_arg_int(&a, ASK_COUNT);
-	redis_arg_int(&a, HOLD_MS);
+	redis_arg_int(&a, b->inbox->hold_ms);
 	if (b->inbox->add_args)
 		b->inbox->add_args(st, &a);
 	bus_call(st, &a, asked);

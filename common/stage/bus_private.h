@@ -8,7 +8,7 @@
  *	inbox_*.c	a table entry each: where a stage's events come from (enum stage_inbox)
  *
  * Everything is repeatable: a process that dies leaves what it had taken to the next one, who is
- * offered it again after HOLD_MS.
+ * offered it again after the inbox's hold_ms.
  */
 #ifndef PLIMSOLL_STAGE_BUS_PRIVATE_H
 #define PLIMSOLL_STAGE_BUS_PRIVATE_H
@@ -18,7 +18,6 @@
 #include "common/stage/stage_private.h"
 
 #define POLL_NS NS_PER_S
-#define HOLD_MS 5000 /* of what was taken; asked for again later it is known as in hand */
 #define ASK_COUNT 256
 #define OPEN_CALLS_MAX 1024
 #define STEPS_MAX 64
@@ -40,6 +39,9 @@ int64_t bus_next_int(struct bus_parts *p);
 struct inbox {
 	const char *queue;    /* whose kicks are ours; NULL = nothing to ask for */
 	const char *function; /* is asked for what is due: n, hold_ms, and what add_args adds */
+	/* Of what was taken. When it comes again it is known as in hand, or its process has died.
+	 */
+	int64_t hold_ms;
 	int (*open)(struct stage *st); /* after the stage's own; an exit code. Optional */
 	void (*add_args)(const struct stage *st, struct redis_args *a); /* optional */
 	/* The rows that were due; false when they make no sense. *count: how many. */

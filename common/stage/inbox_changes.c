@@ -401,6 +401,7 @@ static void changes_close(struct stage *st)
 const struct inbox inbox_changes = {
 	.queue = "new",
 	.function = "pl_changes",
+	.hold_ms = 5000,
 	.open = changes_open,
 	.add_args = add_docs,
 	.answer = answer,

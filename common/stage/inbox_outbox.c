@@ -167,6 +167,10 @@ static bool offer_entry(struct stage *st, struct function *f, struct entry *e)
 	CRASH_POINT("outbox.post-offer");
 	if (rc && rc != -EAGAIN)
 		settle(f, e); /* nobody here wants it */
+	if (rc != -EAGAIN) {  /* it may be in hand for long */
+		free(e->ref);
+		e->ref = NULL;
+	}
 	event_release(&ev);
 	return rc != -EAGAIN;
 }
@@ -287,6 +291,7 @@ static void outbox_close(struct stage *st)
 const struct inbox inbox_outbox = {
 	.queue = "out",
 	.function = "pl_out",
+	.hold_ms = 20000, /* a destination that is away keeps many in hand */
 	.open = outbox_open,
 	.answer = answer,
 	.waiting = waiting,

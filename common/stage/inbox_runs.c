@@ -489,6 +489,7 @@ static void runs_close(struct stage *st)
 const struct inbox inbox_runs = {
 	.queue = "meas",
 	.function = "pl_measured",
+	.hold_ms = 10000,
 	.open = runs_open,
 	.answer = answer,
 	.waiting = waiting,
