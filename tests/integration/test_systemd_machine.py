@@ -275,7 +275,7 @@ def test_stop_and_start(machine):
     """The target takes all of them along, and nothing is left behind."""
     machine.sh("systemctl stop plimsoll.target", timeout_s=90)
     for unit in STAGES + ["plimsoll-redis", "plimsoll-pushgateway"]:
-        assert machine.show(unit, "ActiveState") == "inactive", unit
+        wait_for(f"{unit} has ended", lambda: machine.show(unit, "ActiveState") == "inactive", 40)
     machine.sh("systemctl start plimsoll.target")
     for unit in STAGES:
         wait_well(machine, unit)
