@@ -1,15 +1,26 @@
 #include "cmd/sink/gateway.h"
 
 #include "common/digest/digest.h"
-#include "common/json/json.h"
 
 #define ANSWER_MAX_BYTES (16u * 1024u * 1024u)
 
 struct gateway {
 	struct http *http;
+	struct loop *loop;
+	int64_t timeout_ms;
 	char *url;	     /* without a slash at the end */
 	char *authorization; /* secret; NULL = none */
 	struct http_response answer;
+
+	/* Of the call that runs. */
+	const char *method;
+	char *call_url;
+	/* What the answer is good for; may be NULL. GATEWAY_DOWN with why: for nothing. */
+	enum gateway_answer (*read)(struct gateway *g, char why[HTTP_WHY_SIZE]);
+	void (*see)(const struct json *labels, void *ctx);
+	gateway_done_fn *done;
+	void *ctx;
+	char start[GATEWAY_START_SIZE];
 };
 
 static char *make_authorization(const char *token)
@@ -27,7 +38,7 @@ static char *make_authorization(const char *token)
 	return buf_steal(&text);
 }
 
-struct gateway *gateway_new(const char *url, const char *token)
+struct gateway *gateway_new(struct loop *l, const char *url, const char *token, int64_t timeout_ms)
 {
 	struct gateway *g = x_calloc(1, sizeof(*g));
 	size_t len = strlen(url);
@@ -36,14 +47,17 @@ struct gateway *gateway_new(const char *url, const char *token)
 		len--;
 	g->url = x_strndup(url, len);
 	g->authorization = make_authorization(token);
-	g->http = http_new(&(struct http_options){.is_stopped = http_signal_pending});
+	g->loop = l;
+	g->timeout_ms = timeout_ms > 0 ? timeout_ms : GATEWAY_TIMEOUT_MS;
+	g->http = http_new(&(struct http_options){0});
 	return g;
 }
 
 void gateway_free(struct gateway *g)
 {
-	http_response_release(&g->answer);
 	http_free(g->http);
+	http_response_release(&g->answer);
+	free(g->call_url);
 	if (g->authorization != NULL)
 		digest_wipe(g->authorization, strlen(g->authorization));
 	free(g->authorization);
@@ -51,81 +65,100 @@ void gateway_free(struct gateway *g)
 	free(g);
 }
 
+bool gateway_is_busy(const struct gateway *g)
+{
+	return http_is_busy(g->http);
+}
+
 /* The gateway's own words, one line of them. */
-static void explain_status(struct gateway *g, const char *method, char why[HTTP_WHY_SIZE])
+static void explain_status(const struct gateway *g, char why[HTTP_WHY_SIZE])
 {
 	const char *body = buf_str(&g->answer.body);
 
-	snprintf(why, HTTP_WHY_SIZE, "%s: status %d%s%.*s", method, g->answer.status,
+	snprintf(why, HTTP_WHY_SIZE, "%s: status %d%s%.*s", g->method, g->answer.status,
 		 *body != '\0' ? ": " : "", (int)MIN_OF(strcspn(body, "\r\n"), 160u), body);
 }
 
-static enum gateway_answer ask(struct gateway *g, const char *method, const char *path,
-			       const struct buf *body, char why[HTTP_WHY_SIZE])
+static enum gateway_answer judge(struct gateway *g, int rc, char why[HTTP_WHY_SIZE])
 {
-	struct http_header headers[2] = {{"Content-Type", "text/plain; version=0.0.4"},
-					 {"Authorization", g->authorization}};
-	char *url = x_asprintf("%s%s", g->url, path);
-	struct http_request request = {
-		.method = method,
-		.url = url,
-		.headers = headers,
-		.header_count = g->authorization != NULL ? 2 : 1,
-		.body = body != NULL ? buf_str(body) : NULL,
-		.body_bytes = body != NULL ? body->len_bytes : 0,
-		.timeout_ms = GATEWAY_TIMEOUT_MS,
-		.body_max_bytes = ANSWER_MAX_BYTES,
-	};
-	int rc = http_do(g->http, &request, &g->answer);
-
-	free(url);
 	if (rc != 0) {
 		snprintf(why, HTTP_WHY_SIZE, "%s", g->answer.why);
 		return GATEWAY_DOWN;
 	}
 	if (g->answer.status >= 200 && g->answer.status < 300)
-		return GATEWAY_DONE;
-	explain_status(g, method, why);
-	return g->answer.status == 400 ? GATEWAY_REFUSED : GATEWAY_DOWN;
+		return g->read ? g->read(g, why) : GATEWAY_DONE;
+	explain_status(g, why);
+	return g->answer.status == 400 && !g->read ? GATEWAY_REFUSED : GATEWAY_DOWN;
 }
 
-enum gateway_answer gateway_put(struct gateway *g, const char *path, const struct buf *body,
-				char why[HTTP_WHY_SIZE])
+static void answered(int rc, void *ctx)
 {
-	return ask(g, "PUT", path, body, why);
+	struct gateway *g = ctx;
+	char why[HTTP_WHY_SIZE] = "";
+	enum gateway_answer answer = judge(g, rc, why);
+
+	g->done(answer, why, g->ctx);
 }
 
-enum gateway_answer gateway_delete(struct gateway *g, const char *path, char why[HTTP_WHY_SIZE])
+static void ask(struct gateway *g, const char *method, const char *path, const struct buf *body,
+		gateway_done_fn *done, void *ctx)
 {
-	return ask(g, "DELETE", path, NULL, why);
+	struct http_header headers[2] = {{"Content-Type", "text/plain; version=0.0.4"},
+					 {"Authorization", g->authorization}};
+	struct http_request request = {
+		.method = method,
+		.headers = headers,
+		.header_count = g->authorization != NULL ? 2 : 1,
+		.body = body != NULL ? buf_str(body) : NULL,
+		.body_bytes = body != NULL ? body->len_bytes : 0,
+		.timeout_ms = g->timeout_ms,
+		.body_max_bytes = ANSWER_MAX_BYTES,
+	};
+
+	free(g->call_url);
+	g->call_url = x_asprintf("%s%s", g->url, path);
+	request.url = g->call_url;
+	g->method = method;
+	g->done = done;
+	g->ctx = ctx;
+	http_start(g->http, g->loop, &request, &g->answer, answered, g);
 }
 
-static enum gateway_answer ask_json(struct gateway *g, const char *path, struct json **out,
-				    char why[HTTP_WHY_SIZE])
+void gateway_put(struct gateway *g, const char *path, const struct buf *body, gateway_done_fn *done,
+		 void *ctx)
 {
-	enum gateway_answer answer = ask(g, "GET", path, NULL, why);
+	g->read = NULL;
+	ask(g, "PUT", path, body, done, ctx);
+}
+
+void gateway_delete(struct gateway *g, const char *path, gateway_done_fn *done, void *ctx)
+{
+	g->read = NULL;
+	ask(g, "DELETE", path, NULL, done, ctx);
+}
+
+static enum gateway_answer parse(const struct gateway *g, struct json **out,
+				 char why[HTTP_WHY_SIZE])
+{
 	char bad[JSON_WHY_SIZE];
 
-	if (answer != GATEWAY_DONE)
-		return GATEWAY_DOWN;
 	if (json_parse(buf_str(&g->answer.body), g->answer.body.len_bytes, ANSWER_MAX_BYTES, out,
 		       bad) == 0)
 		return GATEWAY_DONE;
-	snprintf(why, HTTP_WHY_SIZE, "GET %s: %s; is this a Pushgateway?", path, bad);
+	snprintf(why, HTTP_WHY_SIZE, "%s: %s; is this a Pushgateway?", g->method, bad);
 	return GATEWAY_DOWN;
 }
 
-enum gateway_answer gateway_started(struct gateway *g, char out[GATEWAY_START_SIZE],
-				    char why[HTTP_WHY_SIZE])
+static enum gateway_answer read_status(struct gateway *g, char why[HTTP_WHY_SIZE])
 {
 	struct json *status = NULL;
 	const char *at;
 
-	if (ask_json(g, "/api/v1/status", &status, why) != GATEWAY_DONE)
+	if (parse(g, &status, why) != GATEWAY_DONE)
 		return GATEWAY_DOWN;
 	at = json_str(json_at(status, "data.start_time"));
 	if (at != NULL)
-		snprintf(out, GATEWAY_START_SIZE, "%s", at);
+		snprintf(g->start, GATEWAY_START_SIZE, "%s", at);
 	else
 		snprintf(why, HTTP_WHY_SIZE,
 			 "GET /api/v1/status: no start_time; is this a "
@@ -134,28 +167,39 @@ enum gateway_answer gateway_started(struct gateway *g, char out[GATEWAY_START_SI
 	return at != NULL ? GATEWAY_DONE : GATEWAY_DOWN;
 }
 
-enum gateway_answer gateway_each(struct gateway *g, void (*see)(const char *subject, void *ctx),
-				 void *ctx, char why[HTTP_WHY_SIZE])
+void gateway_started(struct gateway *g, gateway_done_fn *done, void *ctx)
+{
+	g->read = read_status;
+	ask(g, "GET", "/api/v1/status", NULL, done, ctx);
+}
+
+const char *gateway_start_of(const struct gateway *g)
+{
+	return g->start;
+}
+
+static enum gateway_answer read_groups(struct gateway *g, char why[HTTP_WHY_SIZE])
 {
 	struct json *all = NULL, *groups;
 
-	if (ask_json(g, "/api/v1/metrics", &all, why) != GATEWAY_DONE)
+	if (parse(g, &all, why) != GATEWAY_DONE)
 		return GATEWAY_DOWN;
 	groups = json_get(all, "data");
 	for (size_t i = 0; i < json_len(groups); i++) {
 		const struct json *labels = json_get(json_elem(groups, i), "labels");
 		const char *job = json_get_str(labels, "job");
-		const char *account = json_get_str(labels, "account");
-		const char *function = json_get_str(labels, "function");
-		char *subject;
 
-		if (job == NULL || strcmp(job, "plimsoll") != 0 || account == NULL ||
-		    function == NULL || json_len(labels) != 3)
-			continue;
-		subject = x_asprintf("%s/%s", account, function);
-		see(subject, ctx);
-		free(subject);
+		if (job != NULL && strcmp(job, "plimsoll") == 0)
+			g->see(labels, g->ctx);
 	}
 	json_free(all);
 	return GATEWAY_DONE;
+}
+
+void gateway_each(struct gateway *g, void (*see)(const struct json *labels, void *ctx),
+		  gateway_done_fn *done, void *ctx)
+{
+	g->read = read_groups;
+	g->see = see;
+	ask(g, "GET", "/api/v1/metrics", NULL, done, ctx);
 }

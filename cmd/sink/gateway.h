@@ -1,10 +1,11 @@
 /*
  * gateway.h - a Pushgateway over HTTP: put a group, delete it, list them, since when it runs.
  *
- * Every call blocks, at most GATEWAY_TIMEOUT_MS, and ends early when a signal waits.
+ * One call at a time, in the loop: it ends after GATEWAY_TIMEOUT_MS at the latest, and done() is
+ * told. Connections are kept.
  *
- *	struct gateway *g = gateway_new("http://127.0.0.1:9091", NULL);
- *	switch (gateway_put(g, path, body, why)) { ... }
+ *	struct gateway *g = gateway_new(loop, "http://127.0.0.1:9091", NULL);
+ *	gateway_put(g, path, body, done, ctx);
  *
  * The API: https://github.com/prometheus/pushgateway#api (PUT, DELETE, /api/v1/status).
  *
@@ -17,6 +18,7 @@
 
 #include "common/base/buf.h"
 #include "common/http/http.h"
+#include "common/json/json.h"
 
 #define GATEWAY_TIMEOUT_MS 10000
 #define GATEWAY_START_SIZE 64
@@ -25,21 +27,24 @@ struct gateway;
 
 enum gateway_answer { GATEWAY_DONE, GATEWAY_REFUSED, GATEWAY_DOWN };
 
-/* token: NULL, or what goes behind Authorization: Bearer, or user:password for Basic. Copied. */
-struct gateway *gateway_new(const char *url, const char *token);
-void gateway_free(struct gateway *g);
+typedef void gateway_done_fn(enum gateway_answer answer, const char *why, void *ctx);
 
-/* path as prom_group_path makes it. */
-MUST_CHECK enum gateway_answer gateway_put(struct gateway *g, const char *path,
-					   const struct buf *body, char why[HTTP_WHY_SIZE]);
-MUST_CHECK enum gateway_answer gateway_delete(struct gateway *g, const char *path,
-					      char why[HTTP_WHY_SIZE]);
-/* When the gateway was started: another text than before means that it may have lost all. */
-MUST_CHECK enum gateway_answer gateway_started(struct gateway *g, char out[GATEWAY_START_SIZE],
-					       char why[HTTP_WHY_SIZE]);
-/* Calls see("account/function") for each group of ours. */
-MUST_CHECK enum gateway_answer gateway_each(struct gateway *g,
-					    void (*see)(const char *subject, void *ctx), void *ctx,
-					    char why[HTTP_WHY_SIZE]);
+/* token: NULL, or what goes behind Authorization: Bearer, or user:password for Basic. Copied. */
+/* timeout_ms 0 = GATEWAY_TIMEOUT_MS. */
+struct gateway *gateway_new(struct loop *l, const char *url, const char *token, int64_t timeout_ms);
+void gateway_free(struct gateway *g); /* done() is not called any more */
+bool gateway_is_busy(const struct gateway *g);
+
+/* path as prom_group_path makes it, copied; body is borrowed until done. */
+void gateway_put(struct gateway *g, const char *path, const struct buf *body, gateway_done_fn *done,
+		 void *ctx);
+void gateway_delete(struct gateway *g, const char *path, gateway_done_fn *done, void *ctx);
+/* When the gateway was started (gateway_start_of in done): another text than before means that it
+ * may have lost all. */
+void gateway_started(struct gateway *g, gateway_done_fn *done, void *ctx);
+const char *gateway_start_of(const struct gateway *g);
+/* Calls see() for each group of ours before done: its labels. */
+void gateway_each(struct gateway *g, void (*see)(const struct json *labels, void *ctx),
+		  gateway_done_fn *done, void *ctx);
 
 #endif

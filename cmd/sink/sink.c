@@ -2,6 +2,7 @@
  * plimsoll-sink: the end of the pipe. It eats every event, hands results to the sinks, and its
  * exit code is the gate's. docs/STAGE.md has the contract, README.md the one-screen story.
  */
+#include "cmd/sink/deliveries.h"
 #include "cmd/sink/gate.h"
 #include "cmd/sink/planned.h"
 #include "cmd/sink/sinks.h"
@@ -23,18 +24,15 @@ struct sink_stage {
 	struct gate gate;
 	struct planned planned;
 	struct wall now; /* of the last event: a recorded input gives the same again */
-	struct loop_timer finish_timer, ack_timer;
-	char **delivered; /* ids of events that some sink may still be at work on */
-	size_t delivered_count;
-	bool is_stopped; /* by a signal: what was not read is not missing */
+	struct loop_timer finish_timer;
+	struct deliveries deliveries; /* on the bus */
+	bool is_stopped;	      /* by a signal: what was not read is not missing */
 	bool is_ending, is_judged;
 };
 
 #define FINISH_RETRY_NS (50 * NS_PER_MS)
-#define ACK_RETRY_NS (20 * NS_PER_MS)
 
 static void finish(struct loop *l, struct loop_timer *t);
-static void ack_delivered(struct loop *l, struct loop_timer *t);
 
 /* Which figures of other tools become metrics: sources.*.export. */
 static void read_exports(struct sink_world *w, const struct config *c)
@@ -76,7 +74,9 @@ static bool choose_sinks(struct sink_stage *s, const struct options *o)
 		if (!sinks_add(&s->sinks, o->to.items[i], &s->world))
 			return false;
 	}
-	if (o->to.count == 0 && !sinks_add(&s->sinks, "terminal", &s->world))
+	/* A person's summary of a pipe; a service has no person at its end. */
+	if (o->to.count == 0 && !stage_is_bus(s->st) &&
+	    !sinks_add(&s->sinks, "terminal", &s->world))
 		return false;
 	if (!o->is_only)
 		sinks_add_configured(&s->sinks, &s->world);
@@ -122,7 +122,10 @@ static int sink_open(struct stage *st, void *opts, void **ctx)
 	s->gate.needs_comparison = o->needs_comparison;
 	s->gate.may_be_empty = o->may_be_empty;
 	s->finish_timer.run = finish;
-	s->ack_timer.run = ack_delivered;
+	if (stage_is_bus(st)) {
+		deliveries_init(&s->deliveries, st, &s->sinks);
+		s->world.deliveries = &s->deliveries;
+	}
 	code = open_all(s, o);
 	if (code != EXIT_FINE) {
 		sinks_close(&s->sinks);
@@ -133,6 +136,7 @@ static int sink_open(struct stage *st, void *opts, void **ctx)
 	return EXIT_FINE;
 }
 
+/* In a pipe. On the bus the collector answers for every plan, and there is no gate. */
 static void deliver(struct sink_stage *s, const struct event *ev)
 {
 	/* A plan that is told again after its result is owed nothing. */
@@ -148,51 +152,24 @@ static void deliver(struct sink_stage *s, const struct event *ev)
 	sinks_deliver(&s->sinks, ev);
 }
 
-static void forget_delivered(struct sink_stage *s)
-{
-	for (size_t i = 0; i < s->delivered_count; i++)
-		free(s->delivered[i]);
-	free(s->delivered);
-	s->delivered = NULL;
-	s->delivered_count = 0;
-}
-
-/* Once no sink has anything left to do, all that was delivered has arrived. */
-static void ack_delivered(struct loop *l, struct loop_timer *t)
-{
-	struct sink_stage *s = CONTAINER_OF(t, struct sink_stage, ack_timer);
-
-	if (sinks_held(&s->sinks) > 0) {
-		loop_timer_set_in(l, t, ACK_RETRY_NS);
-		return;
-	}
-	for (size_t i = 0; i < s->delivered_count; i++)
-		stage_ack(s->st, s->delivered[i], NULL);
-	forget_delivered(s);
-}
-
-static void note_delivered(struct sink_stage *s, const char *id)
-{
-	s->delivered = x_realloc(s->delivered, s->delivered_count + 1, sizeof(char *));
-	s->delivered[s->delivered_count++] = x_strdup(id);
-	if (!loop_timer_is_set(&s->ack_timer))
-		loop_timer_set_in(stage_loop(s->st), &s->ack_timer, 0);
-}
-
 static int sink_take(struct stage *st, const struct event *ev, void *ctx)
 {
 	struct sink_stage *s = ctx;
 
 	s->now = ev->time;
-	deliver(s, ev);
 	if (stage_is_bus(st))
-		note_delivered(s, ev->id);
+		deliveries_add(&s->deliveries, ev);
+	else
+		deliver(s, ev);
 	return 0;
 }
 
 static bool sink_has_room(void *ctx)
 {
-	return sinks_have_room(&((struct sink_stage *)ctx)->sinks);
+	const struct sink_stage *s = ctx;
+
+	return s->world.deliveries ? deliveries_have_room(s->world.deliveries)
+				   : sinks_have_room(&s->sinks);
 }
 
 /* Plans that nobody answered get their answer from us, as the sinks have room for it. */
@@ -261,13 +238,13 @@ static size_t sink_held(void *ctx)
 static int sink_close(struct stage *st, void *ctx)
 {
 	struct sink_stage *s = ctx;
-	enum exit_code code = sinks_close(&s->sinks);
+	enum exit_code code;
 
+	deliveries_release(&s->deliveries);
+	code = sinks_close(&s->sinks);
 	if (!stage_is_check(st) && s->is_judged)
 		code = exit_code_worse(code, gate_code(&s->gate));
 	loop_timer_clear(stage_loop(st), &s->finish_timer);
-	loop_timer_clear(stage_loop(st), &s->ack_timer);
-	forget_delivered(s);
 	release(s);
 	return (int)code;
 }

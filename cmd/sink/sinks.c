@@ -1,7 +1,11 @@
 #include "cmd/sink/sinks.h"
 
+#include <errno.h>
+
+#include "cmd/sink/deliveries.h"
 #include "common/base/log.h"
 #include "common/base/strmap.h"
+#include "common/digest/digest.h"
 
 static const struct sink_kind *const kinds[] = {&sink_terminal, &sink_pushgateway, &sink_archive,
 						&sink_file, &sink_exec};
@@ -52,6 +56,21 @@ static bool is_there(const struct sinks *all, const struct sink_kind *kind, cons
 	return false;
 }
 
+/* Redis keeps it with every event that not all have: the same after a restart. */
+static void make_name(struct sink *s)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	if (s->settings) {
+		snprintf(s->name, sizeof(s->name), "%s", s->settings->name);
+	} else if (s->value) {
+		digest_sha256_hex(s->value, strlen(s->value), hex);
+		snprintf(s->name, sizeof(s->name), "%s.%.12s", s->kind->name, hex);
+	} else {
+		snprintf(s->name, sizeof(s->name), "%s", s->kind->name);
+	}
+}
+
 static bool add(struct sinks *all, const struct sink_kind *kind, const char *value,
 		const struct config_sink *settings, struct sink_world *world)
 {
@@ -67,6 +86,7 @@ static bool add(struct sinks *all, const struct sink_kind *kind, const char *val
 		.settings = settings,
 		.world = world,
 	};
+	make_name(&all->items[all->count - 1]);
 	return true;
 }
 
@@ -142,13 +162,24 @@ enum exit_code sinks_open(struct sinks *all)
 	return code;
 }
 
+bool sink_wants(const struct sink *s, const struct event *ev)
+{
+	return ev->kind < EV_KIND_COUNT && (s->kind->wants & EV_BIT(ev->kind));
+}
+
+void sink_done(struct sink *s, const char *event_id)
+{
+	if (s->world->deliveries)
+		deliveries_done(s->world->deliveries, s, event_id);
+}
+
 void sinks_deliver(struct sinks *all, const struct event *ev)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		struct sink *s = &all->items[i];
+		int rc = sink_wants(s, ev) ? s->kind->deliver(s, ev) : 0;
 
-		if (ev->kind < EV_KIND_COUNT && (s->kind->wants & EV_BIT(ev->kind)))
-			s->kind->deliver(s, ev);
+		s->lost += rc != 0 && rc != -EINPROGRESS;
 	}
 }
 
@@ -204,6 +235,8 @@ enum exit_code sinks_close(struct sinks *all)
 
 		if (s->own != NULL)
 			code = exit_code_worse(code, s->kind->close(s));
+		if (s->lost > 0)
+			code = exit_code_worse(code, EXIT_AGAIN);
 		free(s->value);
 	}
 	all->count = 0;

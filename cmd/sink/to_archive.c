@@ -7,7 +7,6 @@
 
 struct to_archive {
 	struct archive *archive;
-	size_t lost;
 };
 
 static enum exit_code archive_sink_open(struct sink *s)
@@ -26,27 +25,27 @@ static enum exit_code archive_sink_open(struct sink *s)
 	return EXIT_FINE;
 }
 
-static void archive_sink_deliver(struct sink *s, const struct event *ev)
+static int archive_sink_deliver(struct sink *s, const struct event *ev)
 {
 	struct to_archive *own = s->own;
 	char why[ARCHIVE_WHY_SIZE];
 	struct archive_event row = {
 		.data = ev->data, .time = ev->time, .line = ev->line, .line_bytes = ev->line_bytes};
 
-	if (archive_put(own->archive, ev->subject ? ev->subject : "", &row, why) == 0)
-		return;
-	own->lost++;
-	log_error("run %s is not in the archive: %s", ev->run ? ev->run : "?", why);
+	int rc = archive_put(own->archive, ev->subject ? ev->subject : "", &row, why);
+
+	if (rc != 0)
+		log_error("run %s is not in the archive: %s", ev->run ? ev->run : "?", why);
+	return rc;
 }
 
 static enum exit_code archive_sink_close(struct sink *s)
 {
 	struct to_archive *own = s->own;
-	bool has_lost = own->lost > 0;
 
 	archive_close(own->archive);
 	free(own);
-	return has_lost ? EXIT_AGAIN : EXIT_FINE;
+	return EXIT_FINE;
 }
 
 const struct sink_kind sink_archive = {

@@ -19,17 +19,18 @@
 #define EXEC_PAUSE_MS 1000 /* doubled after each try */
 
 struct job {
-	char *line, *run; /* owned */
+	char *line, *run, *id; /* owned */
 	size_t line_bytes;
 };
 
 struct to_exec {
+	struct sink *sink;
 	const char *program;
 	struct loop *loop;
 	struct loop_watch ended;
 	struct loop_timer timer; /* a pause, or the time that the program has */
 	struct job queue[EXEC_QUEUE_MAX];
-	size_t count, tries, lost;
+	size_t count, tries;
 	int64_t timeout_ms;
 	struct proc child;
 	bool is_running, is_overdue;
@@ -41,9 +42,17 @@ static void drop_first(struct to_exec *own)
 {
 	free(own->queue[0].line);
 	free(own->queue[0].run);
+	free(own->queue[0].id);
 	memmove(&own->queue[0], &own->queue[1], (own->count - 1) * sizeof(own->queue[0]));
 	own->count--;
 	own->tries = 0;
+}
+
+/* It has the first, or never will. */
+static void settle_first(struct to_exec *own)
+{
+	sink_done(own->sink, own->queue[0].id);
+	drop_first(own);
 }
 
 static void on_timer(struct loop *l, struct loop_timer *t)
@@ -66,8 +75,8 @@ static void failed(struct to_exec *own, const char *why)
 	log_warn("%s for run %s: %s%s", own->program, own->queue[0].run, why,
 		 is_last ? "; given up" : "; trying again");
 	if (is_last) {
-		own->lost++;
-		drop_first(own);
+		own->sink->lost++;
+		settle_first(own);
 	}
 	loop_timer_set_in(own->loop, &own->timer,
 			  is_last ? 0 : (EXEC_PAUSE_MS << (own->tries - 1)) * NS_PER_MS);
@@ -87,7 +96,7 @@ static void on_end(struct loop *l, struct loop_watch *w, unsigned what)
 	proc_release(&own->child);
 	own->is_running = false;
 	if (code == 0) {
-		drop_first(own);
+		settle_first(own);
 		start(own);
 		return;
 	}
@@ -170,6 +179,7 @@ static enum exit_code exec_open(struct sink *s)
 {
 	struct to_exec *own = x_calloc(1, sizeof(*own));
 
+	own->sink = s;
 	own->program = s->value;
 	own->loop = stage_loop(s->world->st);
 	own->timer.run = on_timer;
@@ -180,7 +190,7 @@ static enum exit_code exec_open(struct sink *s)
 	return EXIT_FINE;
 }
 
-static void exec_deliver(struct sink *s, const struct event *ev)
+static int exec_deliver(struct sink *s, const struct event *ev)
 {
 	struct to_exec *own = s->own;
 	struct buf line = BUF_INIT(EVENT_LINE_MAX_BYTES + 2);
@@ -188,9 +198,8 @@ static void exec_deliver(struct sink *s, const struct event *ev)
 
 	/* has_room() keeps a place; what the end of the input brings may need one more. */
 	if (own->count == EXEC_QUEUE_MAX) {
-		own->lost++;
 		log_error("%s is too slow; it will not hear of run %s", own->program, ev->run);
-		return;
+		return -ENOBUFS;
 	}
 	buf_add(&line, ev->line, ev->line_bytes);
 	buf_addc(&line, '\n');
@@ -198,8 +207,10 @@ static void exec_deliver(struct sink *s, const struct event *ev)
 	job->line_bytes = line.len_bytes;
 	job->line = buf_steal(&line);
 	job->run = x_strdup(ev->run ? ev->run : "?");
+	job->id = x_strdup(ev->id);
 	if (own->count == 1)
 		start(own);
+	return -EINPROGRESS;
 }
 
 static size_t exec_held(const struct sink *s)
@@ -215,7 +226,7 @@ static bool exec_has_room(const struct sink *s)
 static enum exit_code exec_close(struct sink *s)
 {
 	struct to_exec *own = s->own;
-	bool has_lost = own->lost + own->count > 0;
+	bool has_lost = own->count > 0;
 
 	if (own->is_running) {
 		loop_unwatch(own->loop, &own->ended);

@@ -8,7 +8,6 @@
 
 struct to_file {
 	int fd;
-	size_t lost;
 	bool can_sync; /* a pipe or a device cannot, and need not */
 };
 
@@ -44,21 +43,20 @@ static int append(struct to_file *own, const struct event *ev)
 	return rc;
 }
 
-static void file_deliver(struct sink *s, const struct event *ev)
+static int file_deliver(struct sink *s, const struct event *ev)
 {
-	struct to_file *own = s->own;
-	int rc = append(own, ev);
+	int rc = append(s->own, ev);
 
-	if (rc == 0)
-		return;
-	own->lost++;
-	log_error("run %s is not in %s: %s", ev->run ? ev->run : "?", s->value, strerror(-rc));
+	if (rc != 0)
+		log_error("run %s is not in %s: %s", ev->run ? ev->run : "?", s->value,
+			  strerror(-rc));
+	return rc;
 }
 
 static enum exit_code file_close(struct sink *s)
 {
 	struct to_file *own = s->own;
-	enum exit_code code = own->lost > 0 ? EXIT_AGAIN : EXIT_FINE;
+	enum exit_code code = EXIT_FINE;
 
 	if (close(own->fd) != 0) {
 		log_error("cannot close %s: %s", s->value, strerror(errno));

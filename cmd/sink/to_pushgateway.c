@@ -1,46 +1,58 @@
 /*
  * The pushgateway sink: one group of metrics a function, kept equal to what is known of it.
  *
- * Level-triggered: an event changes the ledger (ledger.h, under --state) and marks its function
- * as owed; what is pushed is always the newest state, whole. A gateway that was started again is
- * owed everything. Trouble with the gateway pauses all, longer each time; a group that it refuses
- * waits alone. What is still owed at the end is remembered for the next start.
+ * Level-triggered: an event changes the ledger (ledger.h, in the state) and marks its group
+ * (pages.h) as owed; what is pushed is always the newest state, whole. An event is done when the
+ * gateway has taken a state that it is in. A gateway that was started again is owed everything, and
+ * every REPUSH_NS so is one that was not. Trouble with the gateway pauses all, longer each time; a
+ * group that it refuses waits alone, and its events are given up. In a pipe, what is still owed at
+ * the end is remembered for the next start.
  *
- * One small step a turn of the loop, so that the lock on the state is never held over HTTP: first
- * a group is rendered from the state, in the next turn it is sent.
+ * One call to the gateway at a time, in the loop: one that hangs holds up nobody else.
  */
+#include <errno.h>
+
 #include "cmd/sink/gateway.h"
-#include "cmd/sink/sinks.h"
+#include "cmd/sink/pages.h"
 #include "common/base/log.h"
 #include "common/base/strmap.h"
 #include "common/digest/digest.h"
 
-#define JOB "plimsoll"
-#define SERVICE "_/_service" /* the sink's own group */
-#define LEDGER_FOLDER "sink"
-#define BODY_MAX_BYTES (64u * 1024u)
 #define POLL_NS (5 * NS_PER_S) /* how often a restart of the gateway is looked for */
 #define PAUSE_FIRST_NS NS_PER_S
-#define PAUSE_MAX_NS (60 * NS_PER_S)
+#define PAUSE_MAX_NS (15 * NS_PER_S)
 #define PAUSE_ENDING_NS (4 * NS_PER_S)
 #define REFUSED_PAUSE_NS (600 * NS_PER_S)
+#define REPUSH_NS (300 * NS_PER_S)
+
+/* An event that is in the ledger. */
+struct waiting {
+	struct waiting *next;
+	unsigned version;
+	char id[];
+};
 
 struct owed {
 	struct mono not_before;
 	unsigned version; /* counts the events; a push settles the version it rendered */
 	bool is_refused;
+	struct waiting *first, **end;
 };
 
 struct to_pushgateway {
+	struct sink *sink;
 	struct sink_world *world;
 	const char *url;
 	struct gateway *gateway;
 	struct loop *loop;
-	struct loop_timer work, sweep;
-	struct strmap owed; /* subject -> struct owed, in the order they came */
+	struct loop_timer work, sweep, repush;
+	struct strmap accounts; /* of the state, while it is swept */
+	struct strmap owed;	/* group -> struct owed, in the order they came */
+	bool is_batch;
 
-	char rendering[2 * NAME_MAX_BYTES + 2]; /* the subject that is rendered; "" = none */
-	unsigned rendered_version;
+	char pushing[PAGES_GROUP_SIZE]; /* the group that is on its way */
+	unsigned pushing_version;
+	char refusal[HTTP_WHY_SIZE];
 	struct buf body; /* empty = DELETE */
 
 	char started[GATEWAY_START_SIZE]; /* "" = not asked yet */
@@ -50,60 +62,77 @@ struct to_pushgateway {
 	bool is_ending, wants_poll, must_sweep, is_saved;
 };
 
-/* The ledger. */
-
-/* "sink/prod/hello"; false for a subject that is none of ours. */
-static bool make_key(const char *subject, char key[200])
+static void go_on(struct to_pushgateway *p)
 {
-	struct subject parts;
-
-	if (subject == NULL || subject_parse(subject, &parts) != 0)
-		return false;
-	snprintf(key, 200, LEDGER_FOLDER "/%s/%s", parts.account, parts.function);
-	return true;
+	loop_timer_set_in(p->loop, &p->work, 0);
 }
 
-static void gateway_key(const char *url, char key[200])
+/* The ledger. */
+
+static void gateway_key(const char *url, char key[PAGES_KEY_SIZE])
 {
 	char hex[SHA256_HEX_SIZE];
 
 	digest_sha256_hex(url, strlen(url), hex);
-	snprintf(key, 200, "gateways/%.16s", hex);
+	snprintf(key, PAGES_KEY_SIZE, "gateways/%.16s", hex);
 }
 
-static void owe(struct to_pushgateway *p, const char *subject)
+static struct owed *owe_group(struct to_pushgateway *p, const char *group)
 {
-	struct owed *o = strmap_get(&p->owed, subject);
+	struct owed *o = strmap_get(&p->owed, group);
 
 	if (o == NULL) {
 		o = x_calloc(1, sizeof(*o));
-		strmap_put(&p->owed, subject, o);
+		o->end = &o->first;
+		strmap_put(&p->owed, group, o);
 	}
 	o->version++;
 	/* New content may please the gateway where the old did not. */
 	o->not_before = (struct mono){0};
 	o->is_refused = false;
 	p->is_saved = false;
-	if (!loop_timer_is_set(&p->work) || p->pause_ns == 0)
-		loop_timer_set_in(p->loop, &p->work, 0);
+	if (!gateway_is_busy(p->gateway) && (!loop_timer_is_set(&p->work) || p->pause_ns == 0))
+		go_on(p);
+	return o;
+}
+
+static struct owed *owe(struct to_pushgateway *p, const char *subject)
+{
+	char group[PAGES_GROUP_SIZE];
+
+	pages_group_of(subject, p->is_batch, group);
+	return owe_group(p, group);
 }
 
 static void owe_key(const char *key, void *ctx)
 {
-	owe(ctx, key + strlen(LEDGER_FOLDER "/"));
+	owe(ctx, key + strlen(PAGES_FOLDER "/"));
 }
 
 static void owe_everything(struct to_pushgateway *p)
 {
-	stage_state_each(p->world->st, LEDGER_FOLDER, owe_key, p);
-	owe(p, SERVICE);
+	stage_state_each(p->world->st, PAGES_FOLDER, owe_key, p);
+	owe(p, PAGES_SERVICE);
+}
+
+static void free_owed(void *value)
+{
+	struct owed *o = value;
+
+	while (o->first) {
+		struct waiting *w = o->first;
+
+		o->first = w->next;
+		free(w);
+	}
+	free(o);
 }
 
 /* What the next process has to know. */
 static void save(struct to_pushgateway *p)
 {
 	struct json *doc = json_obj(), *list = json_arr();
-	char key[200];
+	char key[PAGES_KEY_SIZE];
 
 	gateway_key(p->url, key);
 	for (size_t i = 0; i < p->owed.count; i++)
@@ -119,7 +148,7 @@ static void load(struct to_pushgateway *p)
 {
 	const struct json *list;
 	struct json *doc;
-	char key[200];
+	char key[PAGES_KEY_SIZE];
 
 	gateway_key(p->url, key);
 	doc = stage_state_get(p->world->st, key);
@@ -131,13 +160,11 @@ static void load(struct to_pushgateway *p)
 	for (size_t i = 0; i < json_len(list); i++) {
 		const char *subject = json_str(json_elem(list, i));
 
-		if (make_key(subject, key))
-			owe(p, subject);
+		if (pages_is_group(subject))
+			owe_group(p, subject);
 	}
 	json_free(doc);
 }
-
-/* Rendering. */
 
 static size_t count_refused(const struct to_pushgateway *p)
 {
@@ -151,64 +178,6 @@ static size_t count_refused(const struct to_pushgateway *p)
 static size_t pushgateway_refused(const struct sink *s)
 {
 	return count_refused(s->own);
-}
-
-static void render_service(struct to_pushgateway *p, struct prom *page)
-{
-	int rc = prom_set(page, PM_SINK_REJECTED, NULL, (double)count_refused(p));
-
-	BUG_ON(rc != 0);
-}
-
-/* plimsoll accept wrote which run it was about; it is no event, so it is read when it is needed. */
-static void add_accepted(struct to_pushgateway *p, const char *subject, struct json *doc)
-{
-	char *key = x_asprintf("accepted/%s", subject);
-	struct json *accepted = stage_state_get(p->world->st, key);
-
-	json_put_str(doc, "accepted", json_get_str(accepted, "run"));
-	json_free(accepted);
-	free(key);
-}
-
-static void render_function(struct to_pushgateway *p, const char *subject, struct prom *page)
-{
-	struct json *doc = NULL;
-	char key[200];
-
-	if (make_key(subject, key))
-		doc = stage_state_get(p->world->st, key);
-	if (doc != NULL) {
-		add_accepted(p, subject, doc);
-		ledger_group(doc, p->world->exports, p->world->export_count, page);
-	}
-	json_free(doc);
-}
-
-/* Nothing known of a function renders to nothing: its group is to go. */
-static void render(struct to_pushgateway *p, const char *subject)
-{
-	struct prom page = PROM_INIT;
-
-	snprintf(p->rendering, sizeof(p->rendering), "%s", subject);
-	p->rendered_version = ((const struct owed *)strmap_get(&p->owed, subject))->version;
-	if (strcmp(subject, SERVICE) == 0)
-		render_service(p, &page);
-	else
-		render_function(p, subject, &page);
-	buf_clear(&p->body);
-	prom_write(&page, &p->body);
-	prom_release(&page);
-}
-
-static void make_path(const char *subject, struct buf *path)
-{
-	const char *slash = strchr(subject, '/');
-	char *account = x_strndup(subject, (size_t)(slash - subject));
-	const char *pairs[] = {"job", JOB, "account", account, "function", slash + 1};
-
-	prom_group_path(pairs, 3, path);
-	free(account);
 }
 
 /* The conversation. */
@@ -232,77 +201,112 @@ static void gateway_answers(struct to_pushgateway *p)
 	p->pause_ns = 0;
 }
 
-/* False: it does not answer, and a pause is set. */
-static bool look_for_restart(struct to_pushgateway *p)
+static void started(enum gateway_answer answer, const char *why, void *ctx)
 {
-	char started[GATEWAY_START_SIZE], why[HTTP_WHY_SIZE];
+	struct to_pushgateway *p = ctx;
+	const char *now = gateway_start_of(p->gateway);
 
-	if (gateway_started(p->gateway, started, why) != GATEWAY_DONE) {
+	if (answer != GATEWAY_DONE) {
+		/* At the end a gateway that is down and is owed nothing is no trouble. */
+		if (p->owed.count == 0)
+			p->wants_poll = false;
 		pause_all(p, why);
-		return false;
+		return;
 	}
 	gateway_answers(p);
 	p->wants_poll = false;
 	p->poll_at = mono_add_ns(mono_now(), POLL_NS);
-	if (strcmp(started, p->started) == 0)
-		return true;
+	go_on(p);
+	if (strcmp(now, p->started) == 0)
+		return;
 	if (p->started[0] != '\0')
 		log_info("Pushgateway %s was started again; pushing everything", p->url);
-	snprintf(p->started, sizeof(p->started), "%s", started);
+	snprintf(p->started, sizeof(p->started), "%s", now);
 	owe_everything(p);
-	return true;
 }
 
-static void settle(struct to_pushgateway *p, const char *subject)
+/* The gateway has, or refuses for good, what was rendered: so much for the events in it. */
+static struct owed *settle(struct to_pushgateway *p)
 {
-	struct owed *o = strmap_get(&p->owed, subject);
+	struct owed *o = strmap_get(&p->owed, p->pushing);
 
-	if (o->version == p->rendered_version)
-		free(strmap_remove(&p->owed, subject));
+	while (o->first && o->first->version <= p->pushing_version) {
+		struct waiting *w = o->first;
+
+		o->first = w->next;
+		if (!o->first)
+			o->end = &o->first;
+		sink_done(p->sink, w->id);
+		free(w);
+	}
 	p->is_saved = false;
+	return o;
+}
+
+static void pushed(struct to_pushgateway *p)
+{
+	struct owed *o = settle(p);
+
+	if (o->version == p->pushing_version)
+		free_owed(strmap_remove(&p->owed, p->pushing));
+	go_on(p);
+}
+
+static void stump_is_gone(enum gateway_answer answer, const char *why, void *ctx)
+{
+	struct to_pushgateway *p = ctx;
+
+	if (answer != GATEWAY_DONE)
+		log_warn("Pushgateway %s: %s", p->url, why);
+	go_on(p);
 }
 
 /* The gateway keeps a stump of a refused group: it goes too, and the group waits. */
-static void set_aside(struct to_pushgateway *p, const char *subject, const char *path,
-		      const char *refusal)
+static void set_aside(struct to_pushgateway *p, const char *refusal)
 {
-	struct owed *o = strmap_get(&p->owed, subject);
-	char why[HTTP_WHY_SIZE];
+	struct owed *o = settle(p);
+	struct buf path = BUF_INIT(1024);
 
 	log_error("Pushgateway %s refuses the group of %s: %s; set aside for ten minutes", p->url,
-		  subject, refusal);
-	if (gateway_delete(p->gateway, path, why) != GATEWAY_DONE)
-		log_warn("Pushgateway %s: %s", p->url, why);
-	if (o->version == p->rendered_version) {
+		  p->pushing, refusal);
+	if (o->version == p->pushing_version) {
 		o->is_refused = true;
 		o->not_before = mono_add_ns(mono_now(), REFUSED_PAUSE_NS);
 	}
-	if (strcmp(subject, SERVICE) != 0)
-		owe(p, SERVICE);
+	if (strcmp(p->pushing, PAGES_SERVICE) != 0)
+		owe(p, PAGES_SERVICE);
+	pages_path(p->pushing, &path);
+	gateway_delete(p->gateway, buf_str(&path), stump_is_gone, p);
+	buf_release(&path);
 }
 
-static void send_rendered(struct to_pushgateway *p)
+static void answered(enum gateway_answer answer, const char *why, void *ctx)
 {
-	char subject[sizeof(p->rendering)], why[HTTP_WHY_SIZE];
-	struct buf path = BUF_INIT(1024);
-	enum gateway_answer answer;
+	struct to_pushgateway *p = ctx;
 
-	snprintf(subject, sizeof(subject), "%s", p->rendering);
-	make_path(subject, &path);
-	if (p->body.len_bytes > 0)
-		answer = gateway_put(p->gateway, buf_str(&path), &p->body, why);
-	else
-		answer = gateway_delete(p->gateway, buf_str(&path), why);
-	p->rendering[0] = '\0';
 	if (answer == GATEWAY_DOWN) {
 		pause_all(p, why);
-	} else {
-		gateway_answers(p);
-		if (answer == GATEWAY_DONE)
-			settle(p, subject);
-		else
-			set_aside(p, subject, buf_str(&path), why);
+		return;
 	}
+	gateway_answers(p);
+	if (answer == GATEWAY_DONE)
+		pushed(p);
+	else
+		set_aside(p, why);
+}
+
+static void push(struct to_pushgateway *p, const char *group)
+{
+	struct buf path = BUF_INIT(1024);
+
+	snprintf(p->pushing, sizeof(p->pushing), "%s", group);
+	p->pushing_version = ((const struct owed *)strmap_get(&p->owed, group))->version;
+	pages_render(p->world, p->pushing, p->is_batch, count_refused(p), &p->body);
+	pages_path(p->pushing, &path);
+	if (p->body.len_bytes > 0)
+		gateway_put(p->gateway, buf_str(&path), &p->body, answered, p);
+	else
+		gateway_delete(p->gateway, buf_str(&path), answered, p);
 	buf_release(&path);
 }
 
@@ -322,52 +326,56 @@ static const char *next_owed(const struct to_pushgateway *p, int64_t *wait_ns)
 	return NULL;
 }
 
-/* Groups in the gateway that the state does not know, of accounts that it does. */
-struct strangers {
-	struct to_pushgateway *p;
-	struct strmap accounts;
-};
+/* Groups in the gateway that are not to be there, of accounts that the state knows. */
 
 static void note_account(const char *key, void *ctx)
 {
-	struct strangers *s = ctx;
 	char account[NAME_MAX_BYTES + 1];
-	const char *at = key + strlen(LEDGER_FOLDER "/");
+	const char *at = key + strlen(PAGES_FOLDER "/");
 
 	snprintf(account, sizeof(account), "%.*s", (int)strcspn(at, "/"), at);
-	strmap_put(&s->accounts, account, s);
+	strmap_put(ctx, account, ctx);
 }
 
-static void check_group(const char *subject, void *ctx)
+static bool is_wanted(struct to_pushgateway *p, const char *group)
 {
-	struct strangers *s = ctx;
-	struct subject parts;
+	char key[PAGES_KEY_SIZE];
 	struct json *doc;
-	char key[200];
+	bool is_known;
 
-	if (!make_key(subject, key) || subject_parse(subject, &parts) != 0 ||
-	    strmap_get(&s->accounts, parts.account) == NULL)
-		return;
-	doc = stage_state_get(s->p->world->st, key);
-	if (doc == NULL) {
-		log_info("Pushgateway %s: removing the group of %s, which is not known here",
-			 s->p->url, subject);
-		owe(s->p, subject);
-	}
+	if (!pages_has(group, p->is_batch) || !pages_key(group, key))
+		return pages_has(group, p->is_batch);
+	doc = stage_state_get(p->world->st, key);
+	is_known = doc != NULL;
 	json_free(doc);
+	return is_known;
 }
 
-static void sweep(struct to_pushgateway *p)
+static void check_group(const struct json *labels, void *ctx)
 {
-	struct strangers s = {.p = p};
-	char why[HTTP_WHY_SIZE];
+	struct to_pushgateway *p = ctx;
+	const char *account = json_get_str(labels, "account");
+	char group[PAGES_GROUP_SIZE];
+	bool is_ours;
 
-	p->must_sweep = false;
-	stage_state_each(p->world->st, LEDGER_FOLDER, note_account, &s);
-	if (gateway_each(p->gateway, check_group, &s, why) != GATEWAY_DONE)
+	if (!pages_group_from(labels, group))
+		return;
+	is_ours = account ? strmap_get(&p->accounts, account) != NULL : p->accounts.count > 0;
+	if (!is_ours || is_wanted(p, group))
+		return;
+	log_info("Pushgateway %s: removing the group of %s, which is not known here", p->url,
+		 group);
+	owe_group(p, group);
+}
+
+static void swept(enum gateway_answer answer, const char *why, void *ctx)
+{
+	struct to_pushgateway *p = ctx;
+
+	if (answer != GATEWAY_DONE)
 		log_warn("Pushgateway %s: cannot look for groups that are not known: %s", p->url,
 			 why);
-	strmap_release(&s.accounts, NULL);
+	go_on(p);
 }
 
 static void on_sweep(struct loop *l, struct loop_timer *t)
@@ -375,8 +383,18 @@ static void on_sweep(struct loop *l, struct loop_timer *t)
 	struct to_pushgateway *p = CONTAINER_OF(t, struct to_pushgateway, sweep);
 
 	p->must_sweep = true;
-	loop_timer_set_in(l, &p->work, 0);
+	if (!gateway_is_busy(p->gateway) && p->pause_ns == 0)
+		go_on(p);
 	loop_timer_set_in(l, &p->sweep, p->world->sweep_ms * NS_PER_MS);
+}
+
+/* What the gateway holds may have been changed behind our back. */
+static void on_repush(struct loop *l, struct loop_timer *t)
+{
+	struct to_pushgateway *p = CONTAINER_OF(t, struct to_pushgateway, repush);
+
+	owe_everything(p);
+	loop_timer_set_in(l, t, REPUSH_NS);
 }
 
 static void give_up(struct to_pushgateway *p)
@@ -391,37 +409,39 @@ static void give_up(struct to_pushgateway *p)
 				  : "with --state DIR the next sink would push them");
 }
 
-/* One step. */
+/* One step. Its answer sets the timer again. */
 static void on_work(struct loop *l, struct loop_timer *t)
 {
 	struct to_pushgateway *p = CONTAINER_OF(t, struct to_pushgateway, work);
 	bool is_poll_due = p->wants_poll || !mono_is_before(mono_now(), p->poll_at);
-	const char *subject;
+	const char *group;
 	int64_t wait_ns = 0;
 
-	loop_timer_set_in(l, t, 0);
+	if (gateway_is_busy(p->gateway))
+		return;
 	if (p->is_ending && !mono_is_before(mono_now(), p->give_up_at)) {
 		give_up(p);
-		loop_timer_clear(l, t);
 		return;
 	}
-	if (p->rendering[0] != '\0') {
-		send_rendered(p);
-	} else if (is_poll_due) {
-		/* At the end a gateway that is down and is owed nothing is no trouble. */
-		if (!look_for_restart(p) && p->owed.count == 0)
-			p->wants_poll = false;
-	} else if (p->must_sweep) {
-		sweep(p);
-	} else {
-		subject = next_owed(p, &wait_ns);
-		if (subject != NULL)
-			render(p, subject);
-		else if (!p->is_saved)
-			save(p);
-		else
-			loop_timer_set_in(l, t, MIN_OF(wait_ns, POLL_NS));
+	if (is_poll_due) {
+		gateway_started(p->gateway, started, p);
+		return;
 	}
+	if (p->must_sweep) {
+		p->must_sweep = false;
+		strmap_release(&p->accounts, NULL);
+		stage_state_each(p->world->st, PAGES_FOLDER, note_account, &p->accounts);
+		gateway_each(p->gateway, check_group, swept, p);
+		return;
+	}
+	group = next_owed(p, &wait_ns);
+	if (group != NULL) {
+		push(p, group);
+		return;
+	}
+	if (!p->is_saved)
+		save(p);
+	loop_timer_set_in(l, t, MIN_OF(wait_ns, POLL_NS));
 }
 
 /* The sink. */
@@ -460,13 +480,17 @@ static enum exit_code pushgateway_open(struct sink *s)
 	if (!read_token(s, &token))
 		return EXIT_USAGE;
 	p = x_calloc(1, sizeof(*p));
+	p->sink = s;
 	p->world = s->world;
+	p->is_batch = s->settings && s->settings->mode && !strcmp(s->settings->mode, "batch");
 	p->url = s->value;
-	p->gateway = gateway_new(s->value, token);
+	p->gateway = gateway_new(stage_loop(s->world->st), s->value, token,
+				 s->settings ? s->settings->timeout_ms : 0);
 	p->loop = stage_loop(s->world->st);
 	p->work.run = on_work;
 	p->sweep.run = on_sweep;
-	buf_init(&p->body, BODY_MAX_BYTES);
+	p->repush.run = on_repush;
+	buf_init(&p->body, PAGES_MAX_BYTES);
 	if (token != NULL)
 		digest_wipe(token, strlen(token));
 	free(token);
@@ -475,26 +499,48 @@ static enum exit_code pushgateway_open(struct sink *s)
 	loop_timer_set_in(p->loop, &p->work, 0);
 	if (p->world->sweep_ms > 0 && stage_has_state(p->world->st))
 		loop_timer_set_in(p->loop, &p->sweep, p->world->sweep_ms * NS_PER_MS);
+	if (stage_has_state(p->world->st))
+		loop_timer_set_in(p->loop, &p->repush, REPUSH_NS);
+	if (stage_is_bus(p->world->st)) { /* what the process before us did not get to */
+		owe_everything(p);
+		p->must_sweep = p->world->sweep_ms > 0;
+	}
 	return EXIT_FINE;
 }
 
-static void pushgateway_deliver(struct sink *s, const struct event *ev)
+static void wait_for_push(struct owed *o, const char *id)
+{
+	size_t size = strlen(id) + 1;
+	struct waiting *w = x_calloc(1, sizeof(*w) + size);
+
+	memcpy(w->id, id, size);
+	w->version = o->version;
+	*o->end = w;
+	o->end = &w->next;
+}
+
+static int pushgateway_deliver(struct sink *s, const struct event *ev)
 {
 	struct to_pushgateway *p = s->own;
 	struct json *doc;
-	char key[200];
+	char key[PAGES_KEY_SIZE];
+	bool is_news;
 
-	if (!make_key(ev->subject, key)) {
+	if (!pages_key(ev->subject, key)) {
 		stage_count(p->world->st, "event without account/function");
-		return;
+		return 0;
 	}
 	doc = stage_state_get(p->world->st, key);
-	if (!ledger_fold(&doc, ev)) {
+	is_news = ledger_fold(&doc, ev);
+	if (is_news)
+		stage_state_put(p->world->st, key, doc);
+	else
 		json_free(doc);
-		return;
-	}
-	stage_state_put(p->world->st, key, doc);
-	owe(p, ev->subject);
+	/* On the bus one that is known may be told again because its push is not known to be. */
+	if (!is_news && !stage_is_bus(p->world->st))
+		return 0;
+	wait_for_push(owe(p, ev->subject), ev->id);
+	return -EINPROGRESS;
 }
 
 static void pushgateway_end(struct sink *s)
@@ -504,7 +550,8 @@ static void pushgateway_end(struct sink *s)
 	p->is_ending = true;
 	p->wants_poll = true;
 	p->give_up_at = mono_add_ns(mono_now(), p->world->retry_ms * NS_PER_MS);
-	loop_timer_set_in(p->loop, &p->work, 0);
+	if (!gateway_is_busy(p->gateway))
+		go_on(p);
 }
 
 static size_t pushgateway_held(const struct sink *s)
@@ -519,14 +566,17 @@ static size_t pushgateway_held(const struct sink *s)
 static enum exit_code pushgateway_close(struct sink *s)
 {
 	struct to_pushgateway *p = s->own;
-	bool has_owed = p->owed.count > 0;
+	/* On the bus nothing is lost: Redis still has the events. */
+	bool has_owed = p->owed.count > 0 && !stage_is_bus(p->world->st);
 
 	if (!p->is_saved)
 		save(p);
 	loop_timer_clear(p->loop, &p->work);
 	loop_timer_clear(p->loop, &p->sweep);
+	loop_timer_clear(p->loop, &p->repush);
 	gateway_free(p->gateway);
-	strmap_release(&p->owed, free);
+	strmap_release(&p->owed, free_owed);
+	strmap_release(&p->accounts, NULL);
 	buf_release(&p->body);
 	free(p);
 	return has_owed ? EXIT_AGAIN : EXIT_FINE;

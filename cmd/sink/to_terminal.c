@@ -152,7 +152,7 @@ static enum exit_code terminal_open(struct sink *s)
 	return EXIT_FINE;
 }
 
-static void terminal_deliver(struct sink *s, const struct event *ev)
+static int terminal_deliver(struct sink *s, const struct event *ev)
 {
 	struct terminal *t = s->own;
 
@@ -162,6 +162,7 @@ static void terminal_deliver(struct sink *s, const struct event *ev)
 		tell_removed(t, ev);
 	else
 		tell_progress(t, ev);
+	return 0;
 }
 
 static void terminal_end(struct sink *s)

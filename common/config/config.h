@@ -147,6 +147,7 @@ struct config_sink {
 	char *kind; /* "pushgateway", "archive", "file", "exec", "terminal", ... */
 	char *url, *path, *exec, *token;
 	int64_t timeout_ms;
+	char *mode;			     /* of a pushgateway: groups, batch */
 	char *provider, *repo, *cannot_tell; /* commit_status */
 	struct config_place place;
 };

@@ -303,6 +303,10 @@ const struct section *const source_sections[] = {&source_cloudwatch, &source_son
 	}
 static const struct setting pushgateway_rows[] = {
 	{"url", T_URL, K(url), .is_required = true, .doc = "its address"},
+	{"mode", T_WORD, K(mode), .words = "groups batch", .default_text = "groups",
+	 .doc = "groups: a group a function. batch: many functions in one, for a gateway that "
+		"checks all series at each push and holds thousands of functions"},
+	{"token", T_SECRET, K(token), .doc = "a secret: for Bearer, or user:password for Basic"},
 	TIMEOUT,
 };
 static const struct setting archive_rows[] = {

@@ -5,25 +5,11 @@
 #include <signal.h>
 #include <strings.h>
 
-#include <curl/curl.h>
-
 #include "common/digest/digest.h"
+#include "common/http/own.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define USER_AGENT "plimsoll/" PLIMSOLL_VERSION
-
-struct http {
-	struct http_options opt;
-	char *ca_file;
-	CURL *easy;
-	bool was_refused; /* by the address check, in the transfer that runs */
-};
-
-/* What a transfer's callbacks need. */
-struct transfer {
-	struct http *h;
-	struct http_response *out;
-};
 
 struct http *http_new(const struct http_options *options)
 {
@@ -45,6 +31,7 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	http_async_free(h->async);
 	curl_easy_cleanup(h->easy);
 	free(h->ca_file);
 	free(h);
@@ -52,41 +39,41 @@ void http_free(struct http *h)
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
-	struct transfer *t = ctx;
+	struct http *h = ctx;
 
-	buf_add(&t->out->body, data, size * count);
-	return buf_is_over(&t->out->body) ? CURL_WRITEFUNC_ERROR : size * count;
+	buf_add(&h->out->body, data, size * count);
+	return buf_is_over(&h->out->body) ? CURL_WRITEFUNC_ERROR : size * count;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
-	struct transfer *t = ctx;
+	struct http *h = ctx;
 	size_t len = size * count;
 
 	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
-		buf_clear(&t->out->head); /* an interim answer went before */
+		buf_clear(&h->out->head); /* an interim answer went before */
 	else if (len > 2)
-		buf_add(&t->out->head, data, len);
-	return buf_is_over(&t->out->head) ? CURL_WRITEFUNC_ERROR : len;
+		buf_add(&h->out->head, data, len);
+	return buf_is_over(&h->out->head) ? CURL_WRITEFUNC_ERROR : len;
 }
 
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
 		       curl_off_t up)
 {
-	struct transfer *t = ctx;
+	struct http *h = ctx;
 
 	(void)down_total, (void)down, (void)up_total, (void)up;
-	return t->h->opt.is_stopped && t->h->opt.is_stopped(t->h->opt.stop_ctx);
+	return h->opt.is_stopped && h->opt.is_stopped(h->opt.stop_ctx);
 }
 
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
 {
-	struct transfer *t = ctx;
-	const struct http_options *o = &t->h->opt;
+	struct http *h = ctx;
+	const struct http_options *o = &h->opt;
 
 	(void)purpose;
 	if (o->is_allowed && !o->is_allowed(&addr->addr, addr->addrlen, o->allow_ctx)) {
-		t->h->was_refused = true;
+		h->was_refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
@@ -165,17 +152,19 @@ static void set_policy(struct http *h)
 		curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
 }
 
-static void set_callbacks(CURL *e, struct transfer *t, char *why)
+static void set_callbacks(struct http *h)
 {
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, why);
+	CURL *e = h->easy;
+
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->error);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(e, CURLOPT_XFERINFODATA, t);
+	curl_easy_setopt(e, CURLOPT_XFERINFODATA, h);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
 }
 
@@ -248,15 +237,14 @@ static const char *plain_words(int rc)
 }
 
 /* "http://host:port: what curl said"; the path and the query stay out, they may name secrets. */
-static void say_why(const struct http_request *req, int rc, const char *curl_says,
-		    struct http_response *out)
+static void say_why(const char *asked, int rc, const char *curl_says, struct http_response *out)
 {
 	struct http_url url;
 	const char *words = plain_words(rc);
 
 	if (!words)
 		words = curl_says;
-	if (http_url_split(req->url, &url) == 0)
+	if (http_url_split(asked, &url) == 0)
 		(void)snprintf(out->why, sizeof(out->why), "%s://%.*s: %s",
 			       url.is_tls ? "https" : "http", (int)url.authority_bytes,
 			       url.authority, words);
@@ -274,54 +262,62 @@ static void clear_response(const struct http_request *req, struct http_response 
 	out->body.max_bytes = req->body_max_bytes ? req->body_max_bytes : HTTP_BODY_MAX_BYTES;
 }
 
-static int perform(struct http *h, char *why, const struct http_request *req,
-		   struct http_response *out)
+int http_begin(struct http *h, const struct http_request *request, struct http_response *out)
 {
-	CURLcode code = curl_easy_perform(h->easy);
-	int rc = errno_of(code);
-	long status = 0;
-
-	if (rc && h->was_refused)
-		rc = -EACCES;
-	if (rc) {
-		say_why(req, rc, *why ? why : curl_easy_strerror(code), out);
-		return rc;
-	}
-	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-	out->status = (int)status;
-	return 0;
-}
-
-int http_do(struct http *h, const struct http_request *request, struct http_response *out)
-{
-	struct transfer t = {.h = h, .out = out};
-	char why[CURL_ERROR_SIZE] = "";
-	struct curl_slist *headers = NULL;
 	struct http_url url;
 	int rc;
 
 	clear_response(request, out);
 	h->was_refused = false;
-	if (on_progress(&t, 0, 0, 0, 0)) {
+	h->out = out;
+	h->headers = NULL;
+	h->error[0] = '\0';
+	if (on_progress(h, 0, 0, 0, 0)) {
 		rc = -ECANCELED;
-		say_why(request, rc, "", out);
-		goto out;
+		say_why(request->url, rc, "", out);
+		return rc;
 	}
 	rc = http_url_split(request->url, &url);
 	if (rc == 0)
-		rc = build_headers(request, &headers);
+		rc = build_headers(request, &h->headers);
 	if (rc) {
-		say_why(request, rc, "a header holds control characters", out);
-		goto out;
+		say_why(request->url, rc, "a header holds control characters", out);
+		wipe_headers(h->headers);
+		h->headers = NULL;
+		return rc;
 	}
 	curl_easy_reset(h->easy); /* options only; connections stay */
 	set_policy(h);
-	set_callbacks(h->easy, &t, why);
-	set_request(h->easy, request, headers);
-	rc = perform(h, why, request, out);
-out:
-	wipe_headers(headers);
+	set_callbacks(h);
+	set_request(h->easy, request, h->headers);
+	return 0;
+}
+
+int http_complete(struct http *h, CURLcode code)
+{
+	int rc = errno_of(code);
+	char *url = NULL;
+	long status = 0;
+
+	if (rc && h->was_refused)
+		rc = -EACCES;
+	if (rc) {
+		curl_easy_getinfo(h->easy, CURLINFO_EFFECTIVE_URL, &url);
+		say_why(url, rc, *h->error ? h->error : curl_easy_strerror(code), h->out);
+	} else {
+		curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+		h->out->status = (int)status;
+	}
+	wipe_headers(h->headers);
+	h->headers = NULL;
 	return rc;
+}
+
+int http_do(struct http *h, const struct http_request *request, struct http_response *out)
+{
+	int rc = http_begin(h, request, out);
+
+	return rc ? rc : http_complete(h, curl_easy_perform(h->easy));
 }
 
 bool http_response_header(const struct http_response *r, const char *name, char *out,

@@ -1,5 +1,6 @@
 /*
- * http.h - one HTTP request at a time, with a deadline (rank 2). The only door to libcurl.
+ * http.h - one HTTP request at a time, with a deadline, blocking or in the loop (rank 2). The only
+ *door to libcurl.
  *
  * Everything in Plimsoll that speaks HTTP outside the loader's hot path goes through here.
  * http and https only, no redirects, no proxy, bounded head and body, connections kept between
@@ -27,6 +28,7 @@
 #include <sys/socket.h>
 
 #include "common/base/buf.h"
+#include "common/base/loop.h"
 
 #define HTTP_WHY_SIZE 240
 #define HTTP_HEAD_MAX_BYTES (64u * 1024u)
@@ -79,6 +81,17 @@ void http_free(struct http *h);
 /* Blocks. out is cleared first and reused: release it once at the end. Request is borrowed. */
 MUST_CHECK int http_do(struct http *h, const struct http_request *request,
 		       struct http_response *out);
+
+typedef void http_done_fn(int rc, void *ctx);
+/*
+ * The same without blocking: done is called from the loop, with what http_do would have returned;
+ * it may start the next one. One at a time; request.body, request.url and out are borrowed until
+ * then. http_free ends it without calling done. A handle is used in one of the two ways only.
+ */
+void http_start(struct http *h, struct loop *l, const struct http_request *request,
+		struct http_response *out, http_done_fn *done, void *ctx);
+bool http_is_busy(const struct http *h);
+
 /* out: the value without surrounding space, NUL-terminated and cut to its size. */
 bool http_response_header(const struct http_response *r, const char *name, char *out,
 			  size_t out_size);
