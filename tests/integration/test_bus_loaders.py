@@ -1,5 +1,6 @@
 """Loaders on the bus, on a target that writes down who called: how soon the first byte comes, several at one run, one that
 was stopped for longer than its lease, pause, and a run that is to be confirmed."""
+import contextlib
 import copy
 import json
 import os
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from helpers.programs import example, lines
+from helpers.sequence import Sequence, percentiles
 from helpers.servers import wait_for
 from helpers.shards import stamp
 
@@ -21,6 +23,8 @@ functions:
 tests:
   tiny: {workload: {rate: 400/s, duration: 1s, spread: 4}, warmup: 0s}
   long: {workload: {rate: 100/s, duration: 4s, spread: 4}, warmup: 0s}
+  whole: {workload: {rate: 192/s, duration: 5s, spread: 32}, warmup: 0s}
+  thirds: {workload: {rate: 192/s, duration: 5s, spread: 32, shards: 3}, warmup: 0s}
   split: {workload: {rate: 192/s, duration: 3s, spread: 16, shards: 3}, warmup: 500ms}
 limits: {cost_per_day: 1000 USD, rate: 10000/s, concurrency: 10000}
 """
@@ -28,9 +32,16 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture
-def services(bus, witness):
-    rules = "".join(f"  web/{test}{i}: {{url: '{witness.url}/{test}{i}', payload: '{{}}', tests: [{test}]}}\n"
-                    for test in ("tiny", "long", "split") for i in range(12))
+def services(request, bus, witness):
+    """Planner and collector; functions web/TEST0 to 11 on the witness, or on a target of the test's choice."""
+    target = Sequence() if getattr(request, "param", "") == "Sequence" else contextlib.nullcontext(witness)
+    with target as bus.target:
+        yield begin(bus)
+
+
+def begin(bus):
+    rules = "".join(f"  web/{test}{i}: {{url: '{bus.target.url}/{test}{i}', payload: '{{}}', tests: [{test}]}}\n"
+                    for test in ("tiny", "long", "split", "whole", "thirds") for i in range(12))
     bus.configure(CONFIG % rules)
     for name in ("one", "two", "three"):
         bus.add_loader(name)
@@ -106,6 +117,26 @@ def test_three_loaders_begin_together(services, witness):
     assert firsts[-1] - firsts[0] < 50e6
     assert all(abs(s["planner_offset_ms"]) < 20 and s["start_ms"] < 50 and s["attempt"] == 0 for s in data["shards"])
     assert sum(data["requests"]["new"].values()) == 576 == data["requests"]["new"]["ok"]
+
+
+@pytest.mark.parametrize("services", ["Sequence"], indirect=True)
+def test_three_loaders_measure_what_one_does(services):
+    """The merged p50 and p99 of three shards are those of a single one within 2 %."""
+    for name in ("one", "two", "three"):
+        loader(services, name, "--slots", "1")
+    got = {}
+    for function in ("whole0", "thirds0"):
+        services.target.count = 0
+        assert services.ingest(change(function))[0] == "OK"
+        wait_for("the verdict", lambda: "web/" + function in finished(services), 30)
+        data = finished(services)["web/" + function]["data"]
+        assert data["outcome"] == "valid", data["reason"]
+        assert data["requests"]["new"] == {"ok": 960}
+        got[function] = percentiles(data)
+    assert len(data["shards"]) == 3 and max(s["start_ms"] for s in data["shards"]) < 50
+    print(got)
+    for p in (50, 99):
+        assert abs(got["thirds0"][p] / got["whole0"][p] - 1) < 0.02, got
 
 
 def test_a_loader_stopped_for_longer_than_its_lease_sends_nothing_more(services, witness):

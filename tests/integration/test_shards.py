@@ -1,10 +1,8 @@
 """A run in several shards: cut by the planner, carried side by side by the loader, merged by the collector; start_at and
 the attempt, as the bus adds them; and how soon the first byte leaves."""
-import asyncio
 import copy
 import re
 import statistics
-import threading
 import time
 
 import pytest
@@ -146,80 +144,3 @@ def test_the_first_byte_leaves_soon_after_the_shard_came(settings, witness, tmp_
         p.communicate(timeout=20)
     print(f"event to first byte: median {statistics.median(took_ms):.1f} ms, worst {max(took_ms):.1f} ms")
     assert statistics.median(took_ms) < 25, took_ms
-
-
-class Sequence:
-    """Answers after the times of a fixed sequence, 40 to 140 ms, in the order in which calls come: however they are
-    shared out, all together have seen the same latencies."""
-
-    def __enter__(self):
-        self.count, self.loop = 0, asyncio.new_event_loop()
-        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=256))
-        self.url = "http://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.loop.run_until_complete(asyncio.sleep(0))
-        self.loop.close()
-
-    def next_s(self):
-        at, share, n = 0.0, 0.5, self.count
-        self.count += 1
-        while n:
-            at, share, n = at + share * (n & 1), share / 2, n >> 1
-        return 0.04 + 0.1 * at
-
-    async def serve(self, reader, writer):
-        try:
-            while True:
-                began, wait_s = self.loop.time(), None
-                head = await reader.readuntil(b"\r\n\r\n")
-                began, wait_s = self.loop.time(), self.next_s()
-                size = re.search(rb"(?i)content-length: (\d+)", head)
-                await reader.readexactly(int(size.group(1)) if size else 0)
-                await asyncio.sleep(began + wait_s - self.loop.time())
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-
-def percentiles(data):
-    from hdrh.histogram import HdrHistogram
-    h = HdrHistogram.decode(data["histograms"]["new"]["response"])
-    return {p: h.get_value_at_percentile(p) / 1000 for p in (50, 99)}
-
-
-def test_three_loaders_measure_what_one_does(tmp_path):
-    """Each shard in a process of its own, begun together: the merged figures are those of one loader within 2 %."""
-    with Sequence() as target:
-        got = {}
-        for shards in (1, 3):
-            config = tmp_path / f"{shards}.yaml"
-            config.write_text(CONFIG % (target.url, "192/s", "6s", "32", shards, "0s"))
-            plans = pl("planner", "--config", config, input=change())
-            start_at, running, out = stamp(1.5), [], lines(plans.of("run.planned"))
-            for e in plans.of("shard.planned"):
-                e["data"]["start_at"] = start_at
-                running.append(start("loader", "--config", config))
-                running[-1].stdin.write(lines(e))
-                running[-1].stdin.close()
-                running[-1].stdin = None
-            for p in running:
-                result, err = p.communicate(timeout=60)
-                assert p.returncode == 0, err
-                out += result
-            data = pl("collector", "--config", config, input=out).of("run.finished")[0]["data"]
-            assert data["outcome"] == "valid", data["reason"]
-            assert data["requests"]["new"] == {"ok": 1152}
-            got[shards] = percentiles(data)
-            starts = [s["start_ms"] for s in data.get("shards", [])]
-            assert len(starts) == (3 if shards == 3 else 0) and max(starts, default=0) < 50, starts
-    print(f"one loader {got[1]}, three {got[3]}, starts {starts}")
-    for p in (50, 99):
-        assert abs(got[3][p] / got[1][p] - 1) < 0.02, got
