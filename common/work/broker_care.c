@@ -12,6 +12,7 @@
 #define REAP_MAX 100
 #define AUDIT_NS (60 * NS_PER_S)
 #define HINT_NS (10 * NS_PER_S)
+#define HINT_SOON_NS (100 * NS_PER_MS)
 #define HINT_MAX_BYTES (8u * 1024u)
 
 /* ---- leases that are over ---- */
@@ -130,6 +131,23 @@ static void on_hint_timer(struct loop *l, struct loop_timer *t)
 	jobs_try(b->jobs, &a, NULL, NULL);
 }
 
+void hint_soon(struct broker *b)
+{
+	loop_timer_set_in(b->loop, &b->hint_timer, HINT_SOON_NS);
+}
+
+void hint_drop(struct broker *b, const char *name)
+{
+	struct redis_args a;
+
+	if (!redis_is_up(jobs_redis(b->jobs)))
+		return;
+	a = jobs_args("pl_loaders");
+	redis_arg(&a, name);
+	redis_arg(&a, "");
+	jobs_try(b->jobs, &a, NULL, NULL);
+}
+
 /* ---- life ---- */
 
 void care_open(struct broker *b)
@@ -140,7 +158,7 @@ void care_open(struct broker *b)
 	b->hint_timer.run = on_hint_timer;
 	loop_timer_set_in(b->loop, &b->reap_timer, 0);
 	loop_timer_set_in(b->loop, &b->audit_timer, 0);
-	loop_timer_set_in(b->loop, &b->hint_timer, NS_PER_S);
+	loop_timer_set_in(b->loop, &b->hint_timer, HINT_SOON_NS);
 }
 
 void care_close(struct broker *b)

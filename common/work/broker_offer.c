@@ -10,7 +10,9 @@
 #include "common/work/broker_own.h"
 
 #define LOOK_EVERY_MS 1000
-#define READY_MAX 256 /* runs a look */
+#define IDLE_LOOK_NS                                                                               \
+	(20 * NS_PER_MS) /* after a look that was for nothing: kicks may come by thousands */
+#define READY_MAX 256	 /* runs a look */
 #define SHARDS_MAX 1024
 #define START_TOGETHER_MS 500	   /* WORK is everywhere by then */
 #define PATIENCE_NS (5 * NS_PER_S) /* then room is kept for a large run */
@@ -213,6 +215,7 @@ static void match_one(struct broker *b, struct table_of *t, const struct redis_p
 	m = match_run(t->loaders, t->count, run[2].data, n, has_waited(b, run[0].data), slot_of);
 	if (m == MATCH_FITS) {
 		make_offer(b, run[0].data, t->slots, n, slot_of);
+		b->has_offered = true;
 		return;
 	}
 	if (m == MATCH_NEVER)
@@ -244,7 +247,7 @@ static void on_ready(const struct redis_reply *reply, void *ctx)
 	struct broker *b = ctx;
 	bool is_full = reply->count == 1 + PL_READY_FIELDS * b->asked_max;
 
-	b->is_asking = false;
+	b->is_asking = b->has_offered = false;
 	if (jobs_said(reply, "OK"))
 		match_all(b, reply);
 	if (b->must_ask || (is_full && !b->waiting.count))
@@ -292,7 +295,12 @@ void offer_look(struct broker *b)
 	b->must_ask = b->is_asking;
 	if (b->is_asking || !room || !redis_is_up(jobs_redis(b->jobs)))
 		return;
+	if (!b->has_offered && mono_diff_ns(mono_now(), b->looked) < IDLE_LOOK_NS) {
+		loop_timer_set(b->loop, &b->ask_timer, mono_add_ns(b->looked, IDLE_LOOK_NS));
+		return;
+	}
 	b->is_asking = true;
+	b->looked = mono_now();
 	b->asked_max = look_for(b, room);
 	a = jobs_args("pl_ready");
 	redis_arg_int(&a, (int64_t)b->asked_max);

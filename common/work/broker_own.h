@@ -40,7 +40,9 @@ struct broker {
 	/* broker_offer.c */
 	struct strmap waiting;	  /* run -> when it was first passed by */
 	bool is_asking, must_ask; /* pl_ready is under way; once more after it */
+	bool has_offered;	  /* the last look was worth it */
 	size_t asked_max;
+	struct mono looked;
 	struct loop_timer ask_timer;
 
 	/* broker_care.c */
@@ -74,6 +76,8 @@ void give_back(struct broker *b, const char *run, size_t index, const char *toke
 	       const char *owner, const char *why);
 
 /* broker_care.c */
+void hint_soon(struct broker *b);		    /* there is another loader */
+void hint_drop(struct broker *b, const char *name); /* it is gone */
 void care_open(struct broker *b);
 void care_close(struct broker *b);
 

@@ -39,6 +39,7 @@ static struct slot *slot_new(struct broker *b, const struct bus_peer *peer, cons
 	s->next = b->slots;
 	b->slots = s;
 	b->slot_count++;
+	hint_soon(b);
 	log_info("loader %s is here%s", s->name,
 		 others ? "; another process with its key was heard a moment ago" : "");
 	return s;
@@ -108,6 +109,8 @@ void slots_expire(struct broker *b)
 			log_info("loader %s is gone", s->name);
 			*at = s->next;
 			b->slot_count--;
+			if (!processes_of(b, s->name))
+				hint_drop(b, s->name);
 			slot_free(s);
 		} else {
 			at = &s->next;

@@ -14,7 +14,7 @@
 #include "common/work/wire.h"
 
 #define EVERY_NS (3600 * NS_PER_S)
-#define FIRST_NS (60 * NS_PER_S)
+#define FIRST_NS (2 * NS_PER_S)
 #define NEXT_NS (20 * NS_PER_MS) /* between two files: no burst */
 #define KEEP_S (INT64_C(3) * 24 * 3600)
 

@@ -1,5 +1,6 @@
 """common/work on a real Redis and a real bus: what the services hand to each other, also lost, doubled, late or forged."""
 import hashlib
+import json
 import os
 import signal
 
@@ -201,6 +202,38 @@ def test_results_wait_in_the_spool_for_a_collector(work):
     work.intake()
     assert work.reaches(run, "measured")["att"] == "1"
     wait_for("an empty spool", lambda: os.listdir(work.spool("l1")) == ["bad"])
+
+
+def test_files_that_nobody_can_ask_for_are_swept(work):
+    """Old, and of a run that Redis does not know; what is young or known stays."""
+    work.broker()
+    folder = work.bus.path("state-collector", "results")
+    os.makedirs(folder)
+    run = work.plan(account="web")  # nobody takes it
+    names = {"old": "rzzzzzzzzzzzzzzzzzzzz.f0.json", "young": "ryyyyyyyyyyyyyyyyyyyy.0.abc.json", "known": f"{run}.0.abc.json"}
+    for name in names.values():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write("{}")
+    for what in ("old", "known"):
+        os.utime(os.path.join(folder, names[what]), (1, 1))
+    work.intake()
+    wait_for("the sweep", lambda: names["old"] not in work.results())
+    assert work.results() == sorted([names["young"], names["known"]])
+    assert work.state(run) == "planned"
+
+
+def test_what_status_knows_of_loaders_comes_and_goes(work):
+    work.broker()
+    work.intake()
+    worker = work.worker("l1", slots=3, accounts="prod")
+
+    def loaders():
+        return {k: json.loads(v) for k, v in work.bus.redis.client().hgetall("{pl}:loaders").items()}
+
+    wait_for("l1", lambda: "l1" in loaders())
+    assert loaders()["l1"]["slots"] == 3 and loaders()["l1"]["accounts"] == "prod"
+    worker.stop()
+    wait_for("nobody", lambda: not loaders())
 
 
 # -- peers that say whatever they like --
