@@ -1,12 +1,12 @@
 /*
  * stage_private.h - what the files of the skeleton share with each other, nobody else (rank 5).
  *
- *	stage.c		the life of a process: open, turns of the loop, signals, the end
- *	stage_verbs.c	what a stage may call
- *	stage_opts.c	options, --help; stage_reject.c lines that are no good; stage_notify.c
- *systemd stage_metrics.c	counters, and the page of metrics pipe.c, stage_io.c	the port to
- *a pipe: standard input, standard output bus.c, bus_*.c, inbox_*.c	the port to the bus
- *(bus_private.h)
+ * stage.c - the life of a process: open, turns of the loop, signals, the end
+ * stage_verbs.c - what a stage may call
+ * stage_opts.c, stage_reject.c, stage_notify.c - options; lines that are no good; systemd
+ * stage_metrics.c, stage_health.c - counters, and the pages that show them
+ * pipe.c, stage_io.c - the port to a pipe: standard input, standard output
+ * bus.c, bus_*.c, inbox_*.c - the port to the bus (bus_private.h)
  */
 #ifndef PLIMSOLL_STAGE_STAGE_PRIVATE_H
 #define PLIMSOLL_STAGE_STAGE_PRIVATE_H
