@@ -265,7 +265,9 @@ def group_is_state(function, group, run, s):
     if said != [run]:
         yield f"I8 {function}: the gateway tells of run {said}, the newest is {run}"
     verdict = [dict(labels)["verdict"] for (name, labels), v in group.items() if name == "plimsoll_verdict" and v == 1]
-    if s.runs[run].get("verdict") and verdict and verdict != [s.runs[run]["verdict"]]:
+    known = s.runs[run].get("verdict")
+    # The gateway is green for valid runs only: one that failed was not compared, and is told as cannot-tell.
+    if known and verdict and verdict != [known] and not (known == "not-compared" and verdict == ["cannot-tell"]):
         yield f"I8 {function}: the gateway says {verdict}, the run says {s.runs[run]['verdict']}"
     if group.get(("plimsoll_run_pending", ()), 0) != 0:
         yield f"I8 {function}: pending although all is done"
