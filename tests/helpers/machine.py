@@ -60,7 +60,7 @@ class Machine:
 
     def try_sh(self, script, timeout_s=60):
         p = subprocess.run(self.command("sh", "-c", script), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=timeout_s,
+                           stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", timeout=timeout_s,
                            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
         return p.returncode, p.stdout
 
@@ -74,6 +74,17 @@ class Machine:
 
     def show(self, unit, key):
         return self.sh(f"systemctl show -P {key} {unit}").strip()
+
+    def write(self, path, text):
+        with open(f"/proc/{self.pid}/root{path}", "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def connect(self, other, mine, theirs):
+        """A cable between two machines, with these addresses ("10.1.2.1/24")."""
+        subprocess.run(["ip", "link", "add", "cable", "netns", str(self.pid), "type", "veth", "peer", "name", "cable",
+                        "netns", str(other.pid)], check=True, timeout=20)
+        for machine, address in ((self, mine), (other, theirs)):
+            machine.sh(f"ip addr add {address} dev cable && ip link set cable up")
 
     def stop(self):
         if self.holder.poll() is None and self.pid:

@@ -32,20 +32,26 @@ limits: {cost_per_run: 1 USD, cost_per_day: 5 USD, rate: 1000/s, concurrency: 10
 """
 
 
-def commands(heading):
-    """The lines of a section of docs/SERVICES.md that a person types."""
-    with open(os.path.join(ROOT, "docs", "SERVICES.md"), encoding="utf-8") as f:
+def commands(heading, page="SERVICES.md"):
+    """The lines of a section of a page that a person types."""
+    with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as f:
         section = f.read().split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return "".join(line[1:] + "\n" for line in section.splitlines() if line.startswith("\t"))
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """After "First start", and a target that can be called."""
+def installed(tmp_path_factory):
+    """What make install makes, and the target of the tests."""
     installed = str(tmp_path_factory.mktemp("installed"))
     subprocess.run(["make", "-s", "install", f"DESTDIR={installed}", "PREFIX=/usr/local"], cwd=ROOT, check=True, timeout=300,
                    capture_output=True)
     shutil.copy(os.path.join(build_dir(), "tests", "witness"), installed + "/usr/local/bin/witness")
+    return installed
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory, installed):
+    """After "First start", and a target that can be called."""
     m = Machine(tmp_path_factory.mktemp("machine"), installed)
     try:
         m.start()
@@ -53,8 +59,7 @@ def machine(tmp_path_factory):
         m.stop() if hasattr(m, "holder") else None
         pytest.skip(f"no machine with a systemd of its own here: {why}")
     try:
-        with open(f"/proc/{m.pid}/root/etc/plimsoll/plimsoll.yaml", "w", encoding="utf-8") as f:
-            f.write(SETTINGS)
+        m.write("/etc/plimsoll/plimsoll.yaml", SETTINGS)
         first = commands("First start")
         assert first.count("server_key: \"REPLACE ME\"") == 1
         before, rest = first.split("mkdir -p", 1)
@@ -96,9 +101,7 @@ def change(m, number):
                                "code_sha256": "s%d" % number}
     event["data"].pop("candidates", None)
     event["data"].pop("limits", None)
-    path = f"/proc/{m.pid}/root/tmp/event"
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(json.dumps(event, separators=(",", ":")))
+    m.write("/tmp/event", json.dumps(event, separators=(",", ":")))
     said = m.sh("redis-cli --no-auth-warning -s /run/plimsoll/redis/redis.sock --user pl-admin "
                 f"-a $(cat /etc/plimsoll/secrets/pl-admin) -x FCALL pl_ingest 0 {id_} web/hello change < /tmp/event")
     assert "OK" in said, said
@@ -269,6 +272,64 @@ def test_pause(machine):
     assert machine.sh("wc -l < /tmp/witness.log") == calls
     machine.sh("plimsoll resume --state /var/lib/plimsoll")
     wait_for("the result in the Pushgateway", lambda: runs_total(machine) == before + 1, 60)
+
+
+def test_broken_append_only_file(machine):
+    """Broken in the middle: Redis does not start, whatever systemd does; the runbook's words mend it, and work goes on."""
+    machine.sh("systemctl stop plimsoll-redis")
+    machine.sh("f=$(ls /var/lib/plimsoll/redis/appendonlydir/*.incr.aof | tail -1) && "
+               "dd if=/dev/zero of=$f bs=1 count=1000 seek=$(($(stat -c %s $f) - 3000)) conv=notrunc 2>&1")
+    machine.try_sh("systemctl start plimsoll-redis")
+    wait_for("Redis says why", lambda: "Bad file format" in machine.journal("plimsoll-redis"), 15)
+    assert not is_active(machine, "plimsoll-redis")
+    code, text = machine.try_sh("plimsoll admin doctor --wait 1s")
+    assert code == 111
+    script = commands("Redis does not start", "RUNBOOK.md").replace("plimsoll admin doctor\n", "")
+    machine.sh("set -e\n" + script)
+    for unit in STAGES:
+        wait_well(machine, unit)
+    assert " 0 wrong" in machine.sh("plimsoll admin doctor")
+    before = runs_total(machine)
+    change(machine, 4)
+    wait_for("the result in the Pushgateway", lambda: runs_total(machine) > before, 60)
+
+
+def test_a_loader_on_another_host(machine, installed, tmp_path):
+    """docs/SERVICES.md, "Loaders on other hosts", on a second machine and a cable: its key never leaves it, and it alone
+    carries a run while the loader beside the planner is stopped."""
+    with Machine(tmp_path / "far", installed) as far:
+        machine.connect(far, "10.1.2.1/24", "10.1.2.2/24")
+        services = machine.sh("cat /etc/plimsoll/conf.d/services.yaml")
+        server_key = re.search("server_key: .*", services)[0]
+        machine.write("/etc/plimsoll/conf.d/services.yaml", services.replace("bus:\n", """bus:
+  work: ["ipc:///run/plimsoll/planner/work.sock", "tcp://0.0.0.0:7070"]
+  results: ["ipc:///run/plimsoll/collector/results.sock", "tcp://0.0.0.0:7071"]
+"""))
+        machine.sh("mkdir -p /etc/systemd/system/plimsoll-planner.service.d && printf '[Service]\\nIPAddressAllow=10.1.2.0/24\\n' > "
+                   "/etc/systemd/system/plimsoll-planner.service.d/override.conf && systemctl daemon-reload && "
+                   "systemctl restart plimsoll-planner plimsoll-collector && systemctl stop plimsoll-loader@1")
+        far.sh("systemd-sysusers plimsoll.conf; systemd-tmpfiles --create plimsoll.conf")
+        said = far.sh("plimsoll admin key new far1 --no-list --out /etc/plimsoll/secrets/loader-1")
+        far.write("/etc/plimsoll/plimsoll.yaml", SETTINGS + f"""bus:
+  work: ["tcp://10.1.2.1:7070"]
+  results: ["tcp://10.1.2.1:7071"]
+  key: credential:curve
+  {server_key}
+""")
+        key = re.search(r"far1 (\S{40})", said)[1]
+        machine.sh(f"plimsoll admin key new far1 --public '{key}' && systemctl reload plimsoll-planner plimsoll-collector")
+        far.sh("systemctl daemon-reload; systemctl enable --now plimsoll-loader@1")
+        far.sh("systemd-run -u witness /usr/local/bin/witness /tmp/witness.log 8099")
+        wait_well(far, "plimsoll-loader@1")
+        assert " 0 wrong" in far.sh("plimsoll admin doctor --loader")
+        before, calls = runs_total(machine), machine.sh("wc -l < /tmp/witness.log")
+        change(machine, 5)
+        wait_for("the result in the Pushgateway", lambda: runs_total(machine) == before + 1, 60)
+        assert int(far.sh("wc -l < /tmp/witness.log")) >= 10
+        assert machine.sh("wc -l < /tmp/witness.log") == calls
+        machine.sh("plimsoll admin key revoke far1; systemctl reload plimsoll-planner plimsoll-collector; "
+                   "systemctl start plimsoll-loader@1")
+        wait_well(machine, "plimsoll-loader@1")
 
 
 def test_stop_and_start(machine):
