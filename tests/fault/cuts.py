@@ -23,7 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "tests")]
 from fault.invariants import check, overlaps, show  # noqa: E402
-from fault.world import World  # noqa: E402
+from fault.world import World, test_of  # noqa: E402
 
 LEASE_S = 3.0
 PAUSE_S = (1.0, 4.0)
@@ -78,15 +78,17 @@ class Network:
 
 
 class Feeder(threading.Thread):
-    """Always something to do, mostly of the lasting kind."""
+    """Always something to do; at any time some runs that outlast a lease, seldom superseded."""
 
     def __init__(self, world):
         super().__init__(daemon=True)
         self.world, self.is_done = world, threading.Event()
 
     def run(self):
+        lasting = [f for f in self.world.functions if test_of(f) == "second"]
         while not self.is_done.wait(0.4):
-            self.world.change(self.world.random.choice(self.world.functions))
+            chance = self.world.random
+            self.world.change(chance.choice(lasting if chance.random() < 0.4 else self.world.functions))
 
 
 def cut_all(world, network, a):
@@ -140,7 +142,7 @@ def main():
     shutil.rmtree(a.folder, ignore_errors=True)
     print(f"cuts: SEED={a.seed}", flush=True)
     with Network(os.getpid() % 10000) as network:
-        world = World(a.folder, functions=30, seed=a.seed, long="4s", host=network.here, lease=f"{LEASE_S:g}s", loaders=2)
+        world = World(a.folder, functions=120, seed=a.seed, long="7s", host=network.here, lease=f"{LEASE_S:g}s", loaders=2)
         world.wraps["l1"] = ("ip", "netns", "exec", network.name)
         try:
             return 1 if try_all(world, network, a) else 0
