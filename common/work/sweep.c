@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/work/durable.h"
 #include "common/work/intake.h"
@@ -40,6 +41,7 @@ static void remove_file(struct sweep *s)
 {
 	char *path = results_path(s->dir, s->name);
 
+	CRASH_POINT("sweep.pre-remove");
 	if (unlink(path) && errno != ENOENT)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 	else
