@@ -20,7 +20,7 @@ FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
 FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Crash points are in (common/base/crash.h): for make check-fault, never to be installed.
-FLAGS_fault := -O1 -g -DPLIMSOLL_FAULT
+FLAGS_fault := -O2 -g -DPLIMSOLL_FAULT
 ifeq ($(FLAGS_$(MODE)),)
 $(error MODE=$(MODE) is not known; use release, debug, asan or fault)
 endif
