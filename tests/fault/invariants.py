@@ -12,6 +12,7 @@ I5 only the holder of the token writes      I10 no secret in a log, command line
 """
 import collections
 import dataclasses
+import json
 import os
 import re
 import urllib.parse
@@ -50,6 +51,7 @@ class Evidence:
     accepted: dict                  # change id -> (function, kind), of those that pl_ingest said OK or DUP to
     calls: list = ()                # of helpers.servers.Witness
     gateway: str = None             # text of /metrics
+    told: str = None                # a file sink's file: every result that was judged stands in it, once or more
     tests_of_a_change: int = 1
     late_calls: int = 0             # calls of a fenced loader that were on their way: allowed in all
     secrets: dict = dataclasses.field(default_factory=dict)    # name -> text
@@ -279,6 +281,15 @@ def group_is_state(function, group, run, s):
         yield f"I8 {function}: plimsoll_runs_total is {total:g}, {counted} runs were told"
 
 
+def all_were_told(e, s):
+    if e.told is None:
+        return
+    with open(e.told, encoding="utf-8") as f:
+        told = {json.loads(line)["plimsollrun"] for line in f if line.endswith("\n")}
+    for run in {j["id"] for j in e.journal if j["f"] == "measured" and j["t"] == "judged"} - told:
+        yield f"I8 the result of {run} was judged and is not in {e.told}"
+
+
 def only_known_moves(e, s):
     moved = [j for j in e.journal if j["id"]]
     for j in moved:
@@ -319,7 +330,7 @@ def no_secret_leaks(e, s):
 
 
 CHECKS = (nothing_lost, nothing_twice, counted_once, newest_has_ended, only_the_holder, one_active_run, target_saw_one,
-          indexes_are_right, gateway_is_state, only_known_moves, no_secret_leaks)
+          indexes_are_right, gateway_is_state, all_were_told, only_known_moves, no_secret_leaks)
 SHOWN = 30
 
 

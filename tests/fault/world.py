@@ -44,6 +44,7 @@ limits: {{cost_per_run: 1 USD, cost_per_day: 1000000 USD, rate: 100000/s, concur
 sinks:
   pushgateway: {{url: '{{push}}'}}
   archive: {{path: '{folder}/archive.sqlite'}}
+  file: {{path: '{folder}/results.ndjson'}}
 """
 
 
@@ -131,7 +132,8 @@ class World(Services):
 
     def evidence(self):
         return Evidence(redis=self.redis, journal=self.journal.read(), accepted=self.accepted, calls=list(self.witness.calls()),
-                        gateway=self.push.metrics(), secrets=self.secrets(), late_calls=self.late_calls,
+                        gateway=self.push.metrics(), told=os.path.join(self.folder, "results.ndjson"),
+                        secrets=self.secrets(), late_calls=self.late_calls,
                         folders=[self.supervisor.folder, self.bus.state, self.redis.aof],
                         pids=[p for p in map(self.supervisor.pid, self.names()) if p])
 
