@@ -1,5 +1,6 @@
 #include "cmd/sink/gateway.h"
 
+#include "common/base/crash.h"
 #include "common/digest/digest.h"
 
 #define ANSWER_MAX_BYTES (16u * 1024u * 1024u)
@@ -97,6 +98,8 @@ static void answered(int rc, void *ctx)
 	char why[HTTP_WHY_SIZE] = "";
 	enum gateway_answer answer = judge(g, rc, why);
 
+	if (!g->read)
+		CRASH_POINT("gateway.post-push");
 	g->done(answer, why, g->ctx);
 }
 
@@ -128,12 +131,14 @@ void gateway_put(struct gateway *g, const char *path, const struct buf *body, ga
 		 void *ctx)
 {
 	g->read = NULL;
+	CRASH_POINT("gateway.pre-put");
 	ask(g, "PUT", path, body, done, ctx);
 }
 
 void gateway_delete(struct gateway *g, const char *path, gateway_done_fn *done, void *ctx)
 {
 	g->read = NULL;
+	CRASH_POINT("gateway.pre-delete");
 	ask(g, "DELETE", path, NULL, done, ctx);
 }
 

@@ -3,6 +3,7 @@
 
 #include "cmd/sink/sinks.h"
 #include "common/archive/archive.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 
 struct to_archive {
@@ -31,9 +32,11 @@ static int archive_sink_deliver(struct sink *s, const struct event *ev)
 	char why[ARCHIVE_WHY_SIZE];
 	struct archive_event row = {
 		.data = ev->data, .time = ev->time, .line = ev->line, .line_bytes = ev->line_bytes};
+	int rc;
 
-	int rc = archive_put(own->archive, ev->subject ? ev->subject : "", &row, why);
-
+	CRASH_POINT("archive.pre-put");
+	rc = archive_put(own->archive, ev->subject ? ev->subject : "", &row, why);
+	CRASH_POINT("archive.post-put");
 	if (rc != 0)
 		log_error("run %s is not in the archive: %s", ev->run ? ev->run : "?", why);
 	return rc;

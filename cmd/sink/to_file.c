@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "cmd/sink/sinks.h"
+#include "common/base/crash.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 
@@ -36,9 +37,11 @@ static int append(struct to_file *own, const struct event *ev)
 
 	buf_add(&line, ev->line, ev->line_bytes);
 	buf_addc(&line, '\n');
+	CRASH_POINT("file.pre-write");
 	rc = fs_write_all(own->fd, buf_str(&line), line.len_bytes);
 	if (rc == 0 && own->can_sync && fsync(own->fd) != 0)
 		rc = -errno;
+	CRASH_POINT("file.post-write");
 	buf_release(&line);
 	return rc;
 }

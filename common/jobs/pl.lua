@@ -9,6 +9,7 @@ local VERSION = '1'
 local DAY_S = 86400
 local KEEP_CHANGE_S, KEEP_RUN_S, KEEP_DEAD_S = 7 * DAY_S, 3 * DAY_S, 30 * DAY_S
 local LEASE_MAX_MS, BACKOFF_MAX_MS, HOLD_MAX_MS = 60000, 600000, 60000
+local NOT_BEGUN_MAX_MS = 8000 -- back-off after a lease that was never begun: the loader's trouble, not the run's
 local MOST = {stall = 3, lexp = 20, fail = 3} -- losses of a run, by kind, until it is dead
 local JOURNAL_ENTRIES = '100000'
 local REPORTS_MAX, ENTRIES_MAX, LIST_MAX = 100, 50, 1000 -- reports of a run, entries of one function in pl_out, rows
@@ -574,7 +575,8 @@ local function reap(R)
 		elseif call('ZSCORE', P .. 'q:lease', member) then -- else gone with another shard of its run
 			for i = 0, num(r, 'n') - 1 do begun = begun or get(key('s', run), i .. '.st') ~= 'leased' end
 			local before = num(r, 'stall') + num(r, 'lexp') + num(r, 'fail')
-			lose(run, begun and 'stall' or 'lexp', 'reap', 'lease over', math.min(1000 * 2 ^ before, BACKOFF_MAX_MS))
+			local most = begun and BACKOFF_MAX_MS or NOT_BEGUN_MAX_MS
+			lose(run, begun and 'stall' or 'lexp', 'reap', 'lease over', math.min(1000 * 2 ^ before, most))
 			n = n + 1
 		end
 	end

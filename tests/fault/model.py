@@ -12,6 +12,7 @@ DAY_S = 86400
 KEEP = {"change": 7 * DAY_S, "run": 3 * DAY_S, "dead": 30 * DAY_S}
 MOST = {"stall": 3, "lexp": 20, "fail": 3}
 LEASE_MS, BACKOFF_MS, HOLD_MS = 60_000, 600_000, 60_000
+NOT_BEGUN_MS = 8_000
 FARTHEST = {"new": HOLD_MS, "run": BACKOFF_MS, "lease": LEASE_MS, "meas": HOLD_MS, "out": HOLD_MS}
 STATES = ("queued", "planned", "active", "measured", "judged")
 
@@ -399,7 +400,7 @@ class Model:
                 run = self.runs[member.rpartition("/")[0]]
                 has_begun = any(shard.st != "leased" for shard in run.shards)
                 self.lose(run, "stall" if has_begun else "lexp", "reap", "lease over",
-                          min(1000 * 2 ** sum(run.losses.values()), BACKOFF_MS))
+                          min(1000 * 2 ** sum(run.losses.values()), BACKOFF_MS if has_begun else NOT_BEGUN_MS))
                 n += 1
         return ["OK", str(n)]
 
