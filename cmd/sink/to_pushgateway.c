@@ -343,7 +343,7 @@ static bool is_wanted(struct to_pushgateway *p, const char *group)
 	struct json *doc;
 	bool is_known;
 
-	if (!pages_has(group, p->is_batch) || !pages_key(group, key))
+	if (!pages_has(group, p->is_batch) || p->is_batch || !pages_key(group, key))
 		return pages_has(group, p->is_batch);
 	doc = stage_state_get(p->world->st, key);
 	is_known = doc != NULL;

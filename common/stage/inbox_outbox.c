@@ -2,7 +2,8 @@
  * inbox_outbox.c - what functions have to tell, in order: the sink's inbox.
  *
  * A function is taken with all its entries, which are offered one after the other. When all are
- * acknowledged they leave together; what came meanwhile is taken with the next turn.
+ * acknowledged they leave together. While some destination keeps a function in hand, what came
+ * meanwhile is added to it each time its hold is over, so that the others go on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,10 @@
 #include "common/stage/bus_private.h"
 #include "common/stage/results.h"
 
+struct function;
+
 struct entry {
+	struct function *function;
 	char *entry, *ref, *sha;
 	char *id; /* of its event; NULL until it is offered */
 	bool is_file, is_acked;
@@ -22,7 +26,7 @@ struct entry {
 struct function {
 	struct function *next;
 	char *name, *gen;
-	struct entry *entries;
+	struct entry **entries;
 	size_t count, offered, acked;
 };
 
@@ -51,16 +55,20 @@ static int outbox_open(struct stage *st)
 	return EXIT_FINE;
 }
 
+static void entry_free(struct entry *e)
+{
+	strmap_release(&e->destinations, NULL);
+	free(e->entry);
+	free(e->ref);
+	free(e->sha);
+	free(e->id);
+	free(e);
+}
+
 static void function_free(struct function *f)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		struct entry *e = &f->entries[i];
-
-		strmap_release(&e->destinations, NULL);
-		free(e->entry);
-		free(e->ref);
-		free(e->sha);
-		free(e->id);
+		entry_free(f->entries[i]);
 	}
 	free(f->entries);
 	free(f->name);
@@ -70,42 +78,71 @@ static void function_free(struct function *f)
 
 /* Rows. */
 
-static void read_entry(struct function *f, struct bus_parts *rows)
+static struct entry *read_entry(struct bus_parts *rows)
 {
-	struct entry e = {0};
+	struct entry *e = x_calloc(1, sizeof(*e));
 	int64_t destinations;
 
-	e.entry = x_strdup(bus_next(rows));
-	e.is_file = strcmp(bus_next(rows), "file") == 0;
-	e.ref = x_strdup(bus_next(rows));
-	e.sha = x_strdup(bus_next(rows));
+	e->entry = x_strdup(bus_next(rows));
+	e->is_file = strcmp(bus_next(rows), "file") == 0;
+	e->ref = x_strdup(bus_next(rows));
+	e->sha = x_strdup(bus_next(rows));
 	bus_next(rows); /* bytes: the sum says it too */
 	destinations = bus_next_int(rows);
 	for (int64_t i = 0; i < destinations && !rows->is_short; i++)
-		strmap_put(&e.destinations, bus_next(rows), f);
-	f->entries = x_realloc(f->entries, f->count + 1, sizeof(*f->entries));
+		strmap_put(&e->destinations, bus_next(rows), e);
+	return e;
+}
+
+static bool has_entry(const struct function *f, const char *entry)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (strcmp(f->entries[i]->entry, entry) == 0)
+			return true;
+	return false;
+}
+
+static void add_entry(struct function *f, struct entry *e)
+{
+	e->function = f;
+	f->entries = x_realloc(f->entries, f->count + 1, sizeof(struct entry *));
 	f->entries[f->count++] = e;
+}
+
+static struct function *function_new(struct outbox *o, const char *name)
+{
+	struct function *f = x_calloc(1, sizeof(*f));
+
+	f->name = x_strdup(name);
+	strmap_put(&o->by_name, f->name, f);
+	*o->end = f;
+	o->end = &f->next;
+	return f;
 }
 
 static void read_row(struct stage *st, struct bus_parts *rows)
 {
-	struct function *f = x_calloc(1, sizeof(*f));
 	struct outbox *o = own(st);
+	const char *name = bus_next(rows);
+	struct function *f = strmap_get(&o->by_name, name);
+	bool was_waiting;
 	int64_t entries;
 
-	f->name = x_strdup(bus_next(rows));
+	if (!f)
+		f = function_new(o, name);
+	was_waiting = f->offered < f->count;
+	free(f->gen);
 	f->gen = x_strdup(bus_next(rows));
 	entries = bus_next_int(rows);
-	for (int64_t i = 0; i < entries && !rows->is_short; i++)
-		read_entry(f, rows);
-	if (rows->is_short || strmap_get(&o->by_name, f->name)) {
-		function_free(f);
-		return;
+	for (int64_t i = 0; i < entries && !rows->is_short; i++) {
+		struct entry *e = read_entry(rows);
+
+		if (has_entry(f, e->entry))
+			entry_free(e);
+		else
+			add_entry(f, e);
 	}
-	strmap_put(&o->by_name, f->name, f);
-	*o->end = f;
-	o->end = &f->next;
-	o->waiting++;
+	o->waiting += !was_waiting && f->offered < f->count;
 }
 
 static bool answer(struct stage *st, struct bus_parts *rows, size_t *count)
@@ -122,9 +159,9 @@ static size_t waiting(const struct stage *st)
 
 /* Offering. */
 
-static void settle(struct function *f, struct entry *e)
+static void settle(struct entry *e)
 {
-	f->acked += !e->is_acked;
+	e->function->acked += !e->is_acked;
 	e->is_acked = true;
 }
 
@@ -148,7 +185,7 @@ static int read_event(struct stage *st, const struct entry *e, struct event *out
 }
 
 /* False: not now. */
-static bool offer_entry(struct stage *st, struct function *f, struct entry *e)
+static bool offer_entry(struct stage *st, struct entry *e)
 {
 	struct outbox *o = own(st);
 	struct event ev;
@@ -156,7 +193,7 @@ static bool offer_entry(struct stage *st, struct function *f, struct entry *e)
 
 	if (rc) {
 		stage_count(st, "entry-damaged");
-		settle(f, e);
+		settle(e);
 		return true;
 	}
 	if (!e->id) {
@@ -166,8 +203,8 @@ static bool offer_entry(struct stage *st, struct function *f, struct entry *e)
 	rc = stage_wants(st, ev.kind) ? stage_take(st, &ev) : -ENOTSUP;
 	CRASH_POINT("outbox.post-offer");
 	if (rc && rc != -EAGAIN)
-		settle(f, e); /* nobody here wants it */
-	if (rc != -EAGAIN) {  /* it may be in hand for long */
+		settle(e);   /* nobody here wants it */
+	if (rc != -EAGAIN) { /* it may be in hand for long */
 		free(e->ref);
 		e->ref = NULL;
 	}
@@ -178,7 +215,7 @@ static bool offer_entry(struct stage *st, struct function *f, struct entry *e)
 static bool offer(struct stage *st, struct function *f)
 {
 	for (; f->offered < f->count && bus_may_take(st); f->offered++)
-		if (!offer_entry(st, f, &f->entries[f->offered]))
+		if (!offer_entry(st, f->entries[f->offered]))
 			return false;
 	return f->offered == f->count;
 }
@@ -199,9 +236,9 @@ static void finish(struct stage *st, struct function *f)
 	redis_arg(&a, f->name);
 	redis_arg(&a, f->gen);
 	for (size_t i = 0; i < f->count; i++) {
-		redis_arg(&a, f->entries[i].entry);
-		if (f->entries[i].id)
-			strmap_remove(&o->by_event, f->entries[i].id);
+		redis_arg(&a, f->entries[i]->entry);
+		if (f->entries[i]->id)
+			strmap_remove(&o->by_event, f->entries[i]->id);
 	}
 	bus_put(st); /* what the stage knows of them is there before they are gone */
 	CRASH_POINT("outbox.pre-done");
@@ -234,14 +271,6 @@ static void turn(struct stage *st)
 	}
 }
 
-static struct function *function_of(struct outbox *o, const struct entry *e)
-{
-	for (struct function *f = o->first; f; f = f->next)
-		if (e >= f->entries && e < f->entries + f->count)
-			return f;
-	return NULL;
-}
-
 static void ack(struct stage *st, const char *id, const char *destination)
 {
 	struct outbox *o = own(st);
@@ -251,7 +280,7 @@ static void ack(struct stage *st, const char *id, const char *destination)
 	if (!e)
 		return;
 	if (!destination) {
-		settle(function_of(o, e), e);
+		settle(e);
 		return;
 	}
 	if (strmap_put(&e->destinations, destination, e))
