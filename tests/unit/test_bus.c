@@ -545,6 +545,37 @@ static void test_allowed_later(void **state)
 	assert_int_not_equal(t.heard, 0);
 }
 
+static void renew_now(struct bus_socket *s)
+{
+	loop_timer_set_in(t.loop, &s->renew, 0);
+	turn_until(never, 50 * NS_PER_MS);
+}
+
+/* After a server that speaks no CURVE libzmq gives up for ever: the socket is made anew. */
+static void test_dealer_after_a_server_that_is_none_of_ours(void **state)
+{
+	void *null_server;
+	struct bus_socket *a;
+	char why[200];
+
+	(void)state;
+	bus_socket_close(t.router);
+	turn_until(never, 100 * NS_PER_MS);
+	null_server = raw_dealer();
+	assert_int_equal(zmq_bind(null_server, t.endpoint), 0);
+	a = dealer(&t.one);
+	turn_until(never, 500 * NS_PER_MS);
+	raw_close(null_server);
+	assert_int_equal(listen_on(t.endpoint, why), 0);
+	turn_until(never, 1500 * NS_PER_MS);
+	assert_int_equal(bus_send(a, NULL, &(struct bus_frame){"x", 1}, 1), -EAGAIN);
+	renew_now(a); /* sees that nothing can be sent */
+	renew_now(a); /* and still not: a new socket */
+	say(a, "back");
+	want_heard(1);
+	assert_string_equal(t.text, "back");
+}
+
 /* Who takes another's routing id keeps its own name, and takes nothing away from it. */
 static void test_spoofed_routing_id(void **state)
 {
@@ -627,13 +658,21 @@ int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		WITH(test_both_ways),	       WITH(test_ten_thousand_in_a_burst),
-		WITH(test_a_thousand_answers), WITH(test_sizes),
-		WITH(test_peer_that_went),     WITH(test_close_from_heard),
-		WITH(test_zap_matrix),	       WITH(test_not_heard_after_revocation),
-		WITH(test_old_key_of_a_name),  WITH(test_allowed_later),
-		WITH(test_spoofed_routing_id), WITH(test_malformed_messages),
-		WITH(test_endpoints),	       WITH(test_socket_file_is_for_our_group),
+		WITH(test_both_ways),
+		WITH(test_ten_thousand_in_a_burst),
+		WITH(test_a_thousand_answers),
+		WITH(test_sizes),
+		WITH(test_peer_that_went),
+		WITH(test_close_from_heard),
+		WITH(test_zap_matrix),
+		WITH(test_not_heard_after_revocation),
+		WITH(test_old_key_of_a_name),
+		WITH(test_allowed_later),
+		WITH(test_dealer_after_a_server_that_is_none_of_ours),
+		WITH(test_spoofed_routing_id),
+		WITH(test_malformed_messages),
+		WITH(test_endpoints),
+		WITH(test_socket_file_is_for_our_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
