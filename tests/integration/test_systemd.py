@@ -123,7 +123,7 @@ def test_units_do_not_set_what_the_drop_in_would_overrule(root):
 def test_stage_units(root, stage):
     """What every stage's unit holds, and that its program knows the options it is started with."""
     u = unit(root, f"plimsoll-{stage}.service".replace("@1", "@"))
-    assert u["Type"] == ["notify"] and u["WatchdogSec"] == ["30"]
+    assert u["Type"] == ["notify"] and u["WatchdogSec"] == ["300" if stage == "watcher" else "30"]
     words = u["ExecStart"][0].split()
     program = words[0]
     code, text = run(root + program, "--print-options")
