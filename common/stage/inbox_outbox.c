@@ -2,8 +2,8 @@
  * inbox_outbox.c - what functions have to tell, in order: the sink's inbox.
  *
  * A function is taken with all its entries, which are offered one after the other. When all are
- * acknowledged they leave together. While some destination keeps a function in hand, what came
- * meanwhile is added to it each time its hold is over, so that the others go on.
+ * acknowledged they leave together. What comes while some destination makes it wait is offered
+ * too, so that the others need not.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,12 +28,14 @@ struct function {
 	char *name, *gen;
 	struct entry **entries;
 	size_t count, offered, acked;
+	bool is_leaving; /* Redis has been told, and has not answered */
 };
 
 struct outbox {
 	struct function *first, **end;	 /* in hand, in the order they came */
 	struct strmap by_name, by_event; /* struct function, struct entry */
 	size_t waiting;
+	struct log_limit unread;
 };
 
 static struct outbox *own(const struct stage *st)
@@ -67,9 +69,8 @@ static void entry_free(struct entry *e)
 
 static void function_free(struct function *f)
 {
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->count; i++)
 		entry_free(f->entries[i]);
-	}
 	free(f->entries);
 	free(f->name);
 	free(f->gen);
@@ -77,6 +78,14 @@ static void function_free(struct function *f)
 }
 
 /* Rows. */
+
+static bool has_entry(const struct function *f, const char *entry)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (strcmp(f->entries[i]->entry, entry) == 0)
+			return true;
+	return false;
+}
 
 static struct entry *read_entry(struct bus_parts *rows)
 {
@@ -94,27 +103,26 @@ static struct entry *read_entry(struct bus_parts *rows)
 	return e;
 }
 
-static bool has_entry(const struct function *f, const char *entry)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (strcmp(f->entries[i]->entry, entry) == 0)
-			return true;
-	return false;
-}
-
 static void add_entry(struct function *f, struct entry *e)
 {
+	if (f->is_leaving || has_entry(f, e->entry)) {
+		entry_free(e);
+		return;
+	}
 	e->function = f;
 	f->entries = x_realloc(f->entries, f->count + 1, sizeof(struct entry *));
 	f->entries[f->count++] = e;
 }
 
-static struct function *function_new(struct outbox *o, const char *name)
+static struct function *function_of(struct outbox *o, const char *name)
 {
-	struct function *f = x_calloc(1, sizeof(*f));
+	struct function *f = strmap_get(&o->by_name, name);
 
+	if (f)
+		return f;
+	f = x_calloc(1, sizeof(*f));
 	f->name = x_strdup(name);
-	strmap_put(&o->by_name, f->name, f);
+	strmap_put(&o->by_name, name, f);
 	*o->end = f;
 	o->end = &f->next;
 	return f;
@@ -123,25 +131,15 @@ static struct function *function_new(struct outbox *o, const char *name)
 static void read_row(struct stage *st, struct bus_parts *rows)
 {
 	struct outbox *o = own(st);
-	const char *name = bus_next(rows);
-	struct function *f = strmap_get(&o->by_name, name);
-	bool was_waiting;
-	int64_t entries;
+	struct function *f = function_of(o, bus_next(rows));
+	const char *gen = bus_next(rows);
+	int64_t entries = bus_next_int(rows);
+	bool was_waiting = f->offered < f->count;
 
-	if (!f)
-		f = function_new(o, name);
-	was_waiting = f->offered < f->count;
 	free(f->gen);
-	f->gen = x_strdup(bus_next(rows));
-	entries = bus_next_int(rows);
-	for (int64_t i = 0; i < entries && !rows->is_short; i++) {
-		struct entry *e = read_entry(rows);
-
-		if (has_entry(f, e->entry))
-			entry_free(e);
-		else
-			add_entry(f, e);
-	}
+	f->gen = x_strdup(gen);
+	for (int64_t i = 0; i < entries && !rows->is_short; i++)
+		add_entry(f, read_entry(rows));
 	o->waiting += !was_waiting && f->offered < f->count;
 }
 
@@ -177,9 +175,12 @@ static int read_event(struct stage *st, const struct entry *e, struct event *out
 	else
 		buf_adds(&text, e->ref);
 	if (rc)
-		log_error("results/%s cannot be told: %s", e->ref, strerror(-rc));
+		log_limited(&own(st)->unread, LOG_ERROR, "results/%s cannot be told: %s", e->ref,
+			    strerror(-rc));
 	else
 		rc = event_parse(buf_str(&text), text.len_bytes, out, why);
+	if (rc && e->is_file && !results_is_lost(st->opts.state, rc))
+		rc = -EAGAIN;
 	buf_release(&text);
 	return rc;
 }
@@ -191,6 +192,8 @@ static bool offer_entry(struct stage *st, struct entry *e)
 	struct event ev;
 	int rc = read_event(st, e, &ev);
 
+	if (rc == -EAGAIN)
+		return false;
 	if (rc) {
 		stage_count(st, "entry-damaged");
 		settle(e);
@@ -222,17 +225,32 @@ static bool offer(struct stage *st, struct function *f)
 
 /* Acknowledging. */
 
-static void answered(const struct redis_reply *reply, void *ctx)
+struct leaving {
+	struct stage *stage;
+	struct function *function;
+};
+
+/* Only now: a row that was under way is known as in hand until here. */
+static void left(const struct redis_reply *reply, void *ctx)
 {
-	CRASH_POINT("outbox.post-call");
-	bus_answered(ctx, reply);
+	struct leaving *l = ctx;
+	struct outbox *o = own(l->stage);
+
+	CRASH_POINT("outbox.post-done");
+	bus_answered(l->stage, reply);
+	strmap_remove(&o->by_name, l->function->name);
+	function_free(l->function);
+	free(l);
 }
 
-static void finish(struct stage *st, struct function *f)
+static void leave(struct stage *st, struct function *f)
 {
 	struct redis_args a = jobs_args("pl_out_done");
+	struct leaving *l = x_calloc(1, sizeof(*l));
 	struct outbox *o = own(st);
 
+	*l = (struct leaving){st, f};
+	f->is_leaving = true;
 	redis_arg(&a, f->name);
 	redis_arg(&a, f->gen);
 	for (size_t i = 0; i < f->count; i++) {
@@ -242,13 +260,12 @@ static void finish(struct stage *st, struct function *f)
 	}
 	bus_put(st); /* what the stage knows of them is there before they are gone */
 	CRASH_POINT("outbox.pre-done");
-	bus_call(st, &a, answered);
+	st->bus->open_calls++;
+	jobs_call(st->bus->jobs, &a, left, l);
 	redis_args_release(&a);
-	strmap_remove(&o->by_name, f->name);
-	function_free(f);
 }
 
-/* In order where that costs nothing: a function whose entries are held up holds up no other. */
+/* A function whose entries are held up holds up no other. */
 static void turn(struct stage *st)
 {
 	struct outbox *o = own(st);
@@ -256,25 +273,29 @@ static void turn(struct stage *st)
 
 	while (*at) {
 		struct function *f = *at;
-		bool was_waiting = f->offered < f->count;
 
-		if (was_waiting && offer(st, f))
+		if (f->offered < f->count && offer(st, f))
 			o->waiting--;
-		if (f->acked == f->count) {
-			*at = f->next;
-			if (!*at)
-				o->end = at;
-			finish(st, f);
+		if (f->acked < f->count) {
+			at = &f->next;
 			continue;
 		}
-		at = &f->next;
+		*at = f->next;
+		if (!*at)
+			o->end = at;
+		leave(st, f);
 	}
+}
+
+static void delivered(const struct redis_reply *reply, void *ctx)
+{
+	CRASH_POINT("outbox.post-delivered");
+	bus_answered(ctx, reply);
 }
 
 static void ack(struct stage *st, const char *id, const char *destination)
 {
-	struct outbox *o = own(st);
-	struct entry *e = strmap_get(&o->by_event, id);
+	struct entry *e = strmap_get(&own(st)->by_event, id);
 	struct redis_args a;
 
 	if (!e)
@@ -290,7 +311,7 @@ static void ack(struct stage *st, const char *id, const char *destination)
 	redis_arg(&a, destination);
 	bus_put(st);
 	CRASH_POINT("outbox.pre-delivered");
-	bus_call(st, &a, answered);
+	bus_call(st, &a, delivered);
 	redis_args_release(&a);
 }
 
@@ -301,17 +322,16 @@ static bool is_acked(const struct stage *st, const char *id, const char *destina
 	return e && strmap_get(&e->destinations, destination);
 }
 
+static void free_function(void *value)
+{
+	function_free(value);
+}
+
 static void outbox_close(struct stage *st)
 {
 	struct outbox *o = own(st);
 
-	while (o->first) {
-		struct function *f = o->first;
-
-		o->first = f->next;
-		function_free(f);
-	}
-	strmap_release(&o->by_name, NULL);
+	strmap_release(&o->by_name, free_function);
 	strmap_release(&o->by_event, NULL);
 	free(o);
 	st->bus->own = NULL;

@@ -15,32 +15,13 @@
 #include "common/base/log.h"
 #include "common/base/unit.h"
 #include "common/digest/digest.h"
-#include "common/stage/bus_private.h"
-#include "common/stage/results.h"
+#include "common/stage/runs_feed.h"
 #include "common/work/intake.h"
-
-#define SHARDS_MAX 256
-
-struct shard_file {
-	char *name, *sha;
-};
-
-/* A run in hand, from its row until it is acknowledged. */
-struct run {
-	struct run *next; /* among those that are offered */
-	char *id, *subject, *end, *why;
-	int64_t reports;	   /* so many of other tools were told */
-	int64_t rev;		   /* known to Redis or on its way there; -1 = none */
-	struct json *lines;	   /* array: what is to be offered */
-	size_t offered;		   /* of those */
-	struct shard_file *shards; /* by index; name NULL = no result */
-	size_t shard_count;
-	bool is_waiting, is_acked;
-};
 
 struct runs {
 	struct strmap by_id;
 	struct run *first, **end;
+	struct run *told_first, **told_end; /* in the order of the calls that tell so */
 	size_t waiting;
 	struct intake *intake;
 };
@@ -59,173 +40,10 @@ static int runs_open(struct stage *st)
 		return EXIT_USAGE;
 	}
 	rs = x_calloc(1, sizeof(*rs));
-	*rs = (struct runs){.end = &rs->first};
+	*rs = (struct runs){.end = &rs->first, .told_end = &rs->told_first};
 	st->bus->own = rs;
 	rs->intake = intake_open(st->loop, st->bus->jobs, &st->bus->config->bus, st->opts.state);
 	return rs->intake ? EXIT_FINE : EXIT_AGAIN;
-}
-
-static void run_free(struct run *r)
-{
-	for (size_t i = 0; i < r->shard_count; i++) {
-		free(r->shards[i].name);
-		free(r->shards[i].sha);
-	}
-	free(r->shards);
-	json_free(r->lines);
-	free(r->id);
-	free(r->subject);
-	free(r->end);
-	free(r->why);
-	free(r);
-}
-
-/* Rows. */
-
-static void note_shard(struct run *r, size_t i, const char *name, const char *sha)
-{
-	if (i >= r->shard_count) {
-		r->shards = x_realloc(r->shards, i + 1, sizeof(*r->shards));
-		memset(r->shards + r->shard_count, 0,
-		       (i + 1 - r->shard_count) * sizeof(*r->shards));
-		r->shard_count = i + 1;
-	}
-	if (!r->shards[i].name)
-		r->shards[i] = (struct shard_file){x_strdup(name), x_strdup(sha)};
-}
-
-static void read_shards(struct run *r, struct bus_parts *rows)
-{
-	int64_t count = bus_next_int(rows);
-
-	for (int64_t k = 0; k < count && !rows->is_short; k++) {
-		const char *i = bus_next(rows), *sha;
-		char name[RESULTS_NAME_SIZE];
-		long long index = strtoll(i, NULL, 10);
-
-		bus_next(rows); /* the token: of the loader and the intake */
-		sha = bus_next(rows);
-		bus_next(rows); /* bytes: the sum says it too */
-		if (!*sha || index < 0 || index >= SHARDS_MAX)
-			continue;
-		results_shard_name(r->id, i, sha, name);
-		note_shard(r, (size_t)index, name, sha);
-	}
-}
-
-/* What it says when its shards say nothing. */
-static const char *outcome_of(const char *end)
-{
-	static const struct {
-		const char *end, *outcome;
-	} rows[] = {{"", "aborted"}, {"cancelled", "cancelled"}};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strcmp(end, rows[i].end) == 0)
-			return rows[i].outcome;
-	return "error";
-}
-
-static void push_line(struct run *r, const char *line, size_t len_bytes)
-{
-	json_push(r->lines, json_new_strn(line, len_bytes));
-}
-
-static void push_substitute(struct run *r, const struct event *plan, size_t index, size_t of,
-			    const char *why)
-{
-	char text[EVENT_WHY_SIZE], *id = x_asprintf("%s.%zu", r->id, index);
-	struct json *data = json_obj(), *where = json_obj();
-	struct event ev;
-
-	json_put_int(where, "index", (int64_t)index);
-	json_put_int(where, "of", (int64_t)of);
-	json_put_str(data, "run", r->id);
-	json_put(data, "shard", where);
-	json_put_str(data, "outcome", outcome_of(r->end));
-	json_put_str(data, "reason", *r->why ? r->why : why);
-	if (event_new(&ev, EV_SHARD_FINISHED, id, plan->subject, r->id, plan->time, data, text)) {
-		log_error("run %s: shard %zu cannot be told: %s", r->id, index, text);
-	} else {
-		push_line(r, ev.line, ev.line_bytes);
-		event_release(&ev);
-	}
-	free(id);
-}
-
-/* False when the file is not what Redis says it is. */
-static bool push_result(struct stage *st, struct run *r, const struct shard_file *s)
-{
-	struct buf text = BUF_INIT(EVENT_LINE_MAX_BYTES);
-	int rc = results_read(st->opts.state, s->name, s->sha, &text);
-
-	if (rc == 0)
-		push_line(r, buf_str(&text), text.len_bytes);
-	else
-		log_error("results/%s cannot be used: %s", s->name, strerror(-rc));
-	buf_release(&text);
-	if (rc)
-		stage_count(st, "result-damaged");
-	return rc == 0;
-}
-
-static void push_shards(struct stage *st, struct run *r, const struct event *plan)
-{
-	int64_t of = json_get_int(plan->data, "shards", 1);
-	size_t owed = of > 0 && of <= SHARDS_MAX ? (size_t)of : 1;
-	const char *decision = json_get_str(plan->data, "decision");
-
-	if (!decision || strcmp(decision, "test") != 0)
-		return; /* the plan alone says all */
-	for (size_t i = 0; i < owed; i++) {
-		bool has_file = i < r->shard_count && r->shards[i].name;
-
-		if (!has_file || !push_result(st, r, &r->shards[i]))
-			push_substitute(r, plan, i, owed,
-					has_file ? "its result is damaged or gone"
-						 : "it has no result");
-	}
-}
-
-/* The plan says how far the run was told by an earlier process. */
-static int push_plan(struct run *r, const struct event *plan)
-{
-	struct buf text = BUF_INIT(EVENT_LINE_MAX_BYTES);
-	int rc;
-
-	if (r->rev >= 0)
-		json_put_int(plan->data, "told_rev", r->rev);
-	json_write(plan->body, &text);
-	rc = buf_is_over(&text) ? -E2BIG : 0;
-	if (!rc)
-		push_line(r, buf_str(&text), text.len_bytes);
-	buf_release(&text);
-	return rc;
-}
-
-static void push_lines(struct run *r, const struct json *lines)
-{
-	for (size_t i = 0; i < json_len(lines); i++)
-		json_push(r->lines, json_ref(json_elem(lines, i)));
-	r->reports = (int64_t)json_len(lines);
-}
-
-/* Reports go before results: with the last of these the stage may be done with the run. */
-static void begin(struct stage *st, struct run *r, const struct redis_part *plan,
-		  const struct json *reports)
-{
-	char why[EVENT_WHY_SIZE];
-	struct event ev;
-
-	if (event_parse(plan->data, plan->len_bytes, &ev, why)) {
-		stage_reject(st, "not-an-event", why, plan->data, plan->len_bytes);
-		return; /* nobody can say anything of it; it stays for a person to see */
-	}
-	if (push_plan(r, &ev) == 0) {
-		push_lines(r, reports);
-		push_shards(st, r, &ev);
-	}
-	event_release(&ev);
 }
 
 static void enqueue(struct stage *st, struct run *r)
@@ -252,23 +70,6 @@ static struct json *read_reports(struct bus_parts *rows)
 	return list;
 }
 
-static struct run *read_run(struct bus_parts *rows, struct redis_part *plan)
-{
-	struct run *r = x_calloc(1, sizeof(*r));
-	const char *rev;
-
-	r->id = x_strdup(bus_next(rows));
-	r->subject = x_strdup(bus_next(rows));
-	r->end = x_strdup(bus_next(rows));
-	r->why = x_strdup(bus_next(rows));
-	rev = bus_next(rows);
-	r->rev = *rev ? strtoll(rev, NULL, 10) : -1;
-	r->lines = json_arr();
-	*plan = bus_next_part(rows);
-	read_shards(r, rows);
-	return r;
-}
-
 /*
  * A run that is in hand already may have new reports. One that waits to be offered, or is being
  * acknowledged, gets none: pl_told counts them, and it comes again.
@@ -277,16 +78,17 @@ static void read_row(struct stage *st, struct bus_parts *rows)
 {
 	struct runs *rs = own(st);
 	struct redis_part plan;
-	struct run *fresh = read_run(rows, &plan), *r = strmap_get(&rs->by_id, fresh->id);
+	struct run *fresh = run_read(rows, &plan), *r = strmap_get(&rs->by_id, fresh->id);
 	struct json *reports = read_reports(rows);
 
 	if (!r && !rows->is_short) {
-		strmap_put(&rs->by_id, fresh->id, fresh);
-		begin(st, fresh, &plan, reports);
-		enqueue(st, fresh);
-		fresh = NULL;
-	} else if (r && !r->is_waiting && (int64_t)json_len(reports) > r->reports) {
-		push_lines(r, reports);
+		if (run_feed(st, fresh, &plan, reports) == 0) {
+			strmap_put(&rs->by_id, fresh->id, fresh);
+			enqueue(st, fresh);
+			fresh = NULL;
+		}
+	} else if (r && !r->is_waiting && !r->is_acked && (int64_t)json_len(reports) > r->reports) {
+		run_add_reports(r, reports);
 		enqueue(st, r);
 	}
 	if (fresh)
@@ -426,10 +228,20 @@ void runs_add_verdict(struct stage *st, const struct event *ev)
 	bus_step_add(st, s);
 }
 
+/* Only now: a row that was under way is known as in hand until here. */
 static void told_answered(const struct redis_reply *reply, void *ctx)
 {
+	struct stage *st = ctx;
+	struct runs *rs = own(st);
+	struct run *r = rs->told_first;
+
 	CRASH_POINT("runs.post-told");
-	bus_answered(ctx, reply);
+	bus_answered(st, reply);
+	rs->told_first = r->next;
+	if (!rs->told_first)
+		rs->told_end = &rs->told_first;
+	strmap_remove(&rs->by_id, r->id);
+	run_free(r);
 }
 
 static int send_told(struct stage *st, struct bus_step *s)
@@ -443,6 +255,7 @@ static int send_told(struct stage *st, struct bus_step *s)
 static void told(struct stage *st, struct run *r)
 {
 	struct bus_step *s = bus_step_new(send_told);
+	struct runs *rs = own(st);
 
 	redis_args_release(&s->call);
 	s->call = jobs_args("pl_told");
@@ -450,8 +263,9 @@ static void told(struct stage *st, struct run *r)
 	redis_arg_int(&s->call, r->reports);
 	bus_put(st);
 	bus_step_add(st, s);
-	strmap_remove(&own(st)->by_id, r->id);
-	run_free(r);
+	r->next = NULL;
+	*rs->told_end = r;
+	rs->told_end = &r->next;
 }
 
 static void ack(struct stage *st, const char *id, const char *destination)
@@ -459,7 +273,7 @@ static void ack(struct stage *st, const char *id, const char *destination)
 	struct run *r = strmap_get(&own(st)->by_id, id);
 
 	(void)destination;
-	if (!r || st->is_stopping)
+	if (!r || r->is_acked || st->is_stopping)
 		return;
 	r->is_acked = true;
 	if (!r->is_waiting) /* else it is being offered just now */

@@ -16,6 +16,11 @@ def set_up(bus):
     return bus.configure(recorded.CONFIG)
 
 
+def text(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
 def queued(bus):
     return bus.redis.client().zcard("{pl}:q:new")
 
@@ -219,3 +224,36 @@ def test_systemd_is_told(set_up, tmp_path):
     until("STOPPING=1")
     listener.close()
     assert stat.S_ISSOCK(os.stat(path).st_mode)
+
+
+def test_a_sink_that_is_told_the_wrong_folder_loses_nothing(set_up):
+    bus = set_up
+    run = measured(bus)
+    bus.start("collector")
+    redis = bus.redis.client()
+    wait_for("a verdict", lambda: redis.hget("{pl}:r:" + run, "st") == "judged")
+    results = os.path.join(bus.state, "collector", "results")
+    os.rename(results, results + ".aside")
+    sink = bus.start("sink", "--to", "file=" + bus.path("told"))
+    sink.wait_log("cannot be told")
+    assert redis.hget("{pl}:r:" + run, "st") == "judged"
+    os.rename(results + ".aside", results)
+    bus.drained()
+    with open(bus.path("told"), encoding="utf-8") as f:
+        assert [recorded.json.loads(line)["plimsollrun"] for line in f] == [run]
+
+
+def test_a_destination_that_is_away_does_not_keep_news_from_the_others(set_up):
+    bus = set_up
+    run = measured(bus)
+    bus.start("collector")
+    bus.start("sink", "--to", "file=" + bus.path("told"), "--to", "pushgateway=http://127.0.0.1:1")
+    redis = bus.redis.client()
+    told = bus.path("told")
+    wait_for("a verdict", lambda: os.path.exists(told) and os.path.getsize(told))
+    report = recorded.copy.deepcopy(recorded.example("measurement.reported"))
+    report["data"]["run"] = report["plimsollrun"] = run
+    bus.fcall("pl_report", run, report["id"], recorded.lines(report).decode().rstrip("\n"))
+    wait_for("the amendment", lambda: len(text(told).splitlines()) == 2)
+    assert recorded.json.loads(text(told).splitlines()[1])["data"]["rev"] == 1
+    assert redis.zcard("{pl}:q:out") == 1, "the gateway is still owed"
