@@ -186,8 +186,8 @@ static const struct setting limits_rows[] = {
 	{"rate", T_RATE, L(rate_per_s), .min = 0.01, .max = 1e6, .default_text = "500/s",
 	 .doc = "the highest rate of calls of one run; on the bus of all runs together"},
 	{"concurrency", T_COUNT, L(concurrency), .min = 1, .max = 100000, .default_text = "100",
-	 .doc = "calls in flight of one run, on the bus of all runs together; the spread is made "
-		"smaller to fit"},
+	 .doc = "calls in flight of one run, the spread is made smaller to fit; on the bus of all "
+		"runs together, so that it bounds how many go side by side"},
 	{"abort_error_ratio", T_RATIO, L(abort_error_ratio), .min = 0.0001, .max = 1,
 	 .default_text = "50%", .doc = "a run with more failing calls is ended"},
 	{"keep_free", T_RATIO, L(keep_free_ratio), .max = 0.99, .default_text = "20%",
