@@ -10,7 +10,7 @@ set -u
 folder=$1 source=$2
 cannot() { echo "machine.sh: cannot $*" >&2; exit 77; }
 
-mount --make-rprivate / || cannot "change mounts"
+mount --make-rprivate / || cannot "change the mounts (in a chroot systemd has no user namespaces)"
 mount -t tmpfs none "$folder" || cannot "mount a tmpfs"
 mkdir "$folder/up" "$folder/work" "$folder/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/up,workdir=$folder/work" "$folder/root" || cannot "mount an overlay"
