@@ -184,18 +184,17 @@ local function promote(fn)
 end
 
 -- Resources are kept in the run's hash as lines of name, amount, limit.
-local function resources(run)
-	return get(key('r', run), 'res'):gmatch('([^\t]+)\t(%d+)\t(%d+)\n')
-end
+local function each_resource(lines) return lines:gmatch('([^\t]+)\t(%d+)\t(%d+)\n') end
+local function resources(run) return get(key('r', run), 'res') end
 
-local function without_room(run)
-	for name, amount, limit in resources(run) do
+local function without_room(lines)
+	for name, amount, limit in each_resource(lines) do
 		if num(P .. 'res', name) + amount > tonumber(limit) then return name end
 	end
 end
 
 local function occupy(run, sign)
-	for name, amount in resources(run) do
+	for name, amount in each_resource(resources(run)) do
 		if call('HINCRBY', P .. 'res', name, text(sign * amount)) <= 0 then call('HDEL', P .. 'res', name) end
 	end
 end
@@ -422,12 +421,14 @@ end
 local function ready(R)
 	local max, any, served, out = R.int('max', 0, 10000), false, {}, {'OK'}
 	for _, account in ipairs(R.words('account')) do served[account], any = true, any or account == '*' end
-	local q, until_ms = P .. 'q:run', text(now_ms())
+	local q, until_ms, full = P .. 'q:run', text(now_ms()), {} -- full: by what a run needs, most need the same
 	local function look(from)
 		for _, run in ipairs(call('ZRANGEBYSCORE', q, '-inf', until_ms, 'LIMIT', from, LOOK)) do
 			if max == 0 then return end
-			local r = call('HMGET', key('r', run), 'st', 'n', 'acc')
-			if r[1] == 'planned' and (any or served[r[3]]) and not without_room(run) then
+			local r = call('HMGET', key('r', run), 'st', 'n', 'acc', 'res')
+			local is_wanted, need = r[1] == 'planned' and (any or served[r[3]]), r[4] or ''
+			if is_wanted and full[need] == nil then full[need] = without_room(need) or false end
+			if is_wanted and not full[need] then
 				out[#out + 1], out[#out + 2], out[#out + 3] = run, r[2], r[3]
 				max = max - 1
 			end
@@ -447,7 +448,7 @@ local function why_not(run, owners)
 	local score = call('ZSCORE', P .. 'q:run', run)
 	if not score then return 'busy' end
 	if tonumber(score) > now_ms() then return 'later' end
-	local name = without_room(run)
+	local name = without_room(resources(run))
 	return name and 'resource ' .. name
 end
 
@@ -874,7 +875,7 @@ local function waits_for(run, now)
 	local score = call('ZSCORE', P .. 'q:run', run)
 	if not score then return 'its function is busy' end
 	if tonumber(score) > now then return 'back-off' end
-	local name = without_room(run)
+	local name = without_room(resources(run))
 	return name and name .. ' is in use' or 'a loader'
 end
 
@@ -1066,7 +1067,7 @@ function MEND.out(fn, fixed) ensure(fixed, 'out', fn) end
 local function mend_whole(fixed)
 	local use, found = {}, call('HGETALL', P .. 'res')
 	for _, run in ipairs(call('ZRANGE', P .. 'st:active', 0, -1)) do
-		for name, amount in resources(run) do use[name] = (use[name] or 0) + amount end
+		for name, amount in each_resource(resources(run)) do use[name] = (use[name] or 0) + amount end
 	end
 	for i = 1, #found, 2 do
 		if (use[found[i]] or 0) == tonumber(found[i + 1]) then use[found[i]] = nil else use[found[i]] = use[found[i]] or 0 end
@@ -1083,7 +1084,7 @@ local function mend_whole(fixed)
 	end
 end
 
-local AUDIT_KEYS = 200 -- about 2 ms
+local AUDIT_KEYS = 100 -- about 1 ms
 
 local function audit(R)
 	local cursor, fixed = R.text('cursor'), {}

@@ -460,12 +460,16 @@ class Model:
         self.put(docs)
         return ["OK"]
 
-    def pl_told(self, id):
+    def pl_told(self, id, reports=None):
         run = self.runs.get(id)
         if not run:
             return ["NONE"]
         if run.st not in ("judged", "published"):
             return ["STALE", run.st]
+        if reports is not None and len(run.reports) > int(reports):
+            self.due("meas", id)
+            self.kick("meas")
+            return ["MORE"]
         self.undue("meas", id)
         run.told = True
         return ["OK"]

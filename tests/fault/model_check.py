@@ -45,7 +45,7 @@ WRONG = (  # calls that must be refused whatever the state is
     ("pl_fail", "r1", "0", "1.n", "l1", "1", "w"), ("pl_shard", "r1", "0", "1.n", "l1", "sha"),
     ("pl_shard", "r1", "0", "1.n", "l1", "sha", "1", "more"), ("pl_report", "r1", "id"), ("pl_measured", "1"),
     ("pl_judge", "r1", "0", "sha", "1", "worse", "2", "", "0"), ("pl_judge", "r1", "0", "sha", "1", "worse", "0", "x", "0"),
-    ("pl_judge", "r1", "0", "sha", "1", "worse", "0", "", "1", "a/b"), ("pl_told", "r/1"), ("pl_told",), ("pl_out", "1"),
+    ("pl_judge", "r1", "0", "sha", "1", "worse", "0", "", "1", "a/b"), ("pl_told", "r/1"), ("pl_told",), ("pl_told", "r1", "x"), ("pl_out", "1"),
     ("pl_out_done", "a/f1", "x"), ("pl_delivered",), ("pl_put", "a/b"), ("pl_put", "nokey", "x"), ("pl_loaders", "l1"),
     ("pl_docs",), ("pl_reap",), ("pl_reap", "1", "2"), ("pl_audit", "x"), ("pl_cancel", "r1"), ("pl_list", "nothing"),
     ("pl_list", "dead", "1001"), ("pl_show",), ("pl_dead", "forget", "r1"), ("pl_dead", "retry"),
@@ -448,7 +448,9 @@ class Check:
 
     def told(self):
         id = self.a_run("judged", "published", share=0.7)
-        return self.call("pl_told", [id], self.run_state(id))
+        run = self.model.runs.get(id)
+        known = [] if self.chance(0.5) else [str(max(len(run.reports) - self.random.choice((0, 0, 1)), 0) if run else 0)]
+        return self.call("pl_told", [id, *known], self.run_state(id))
 
     def out_(self):
         return self.call("pl_out", [self.random.choice("0129"), "20000"], "")
@@ -576,7 +578,7 @@ WEIGHTS = {
 CODES = {  # every code of docs/STATE.md
     "pl_ingest": "OK DUP NOOP", "pl_changes": "OK", "pl_plan": "OK STALE NOMONEY", "pl_ready": "OK", "pl_lease": "OK NO",
     "pl_beat": "OK CANCEL STALE", "pl_fail": "OK STALE", "pl_shard": "OK DUP STALE NONE", "pl_report": "OK DUP NONE FULL",
-    "pl_measured": "OK", "pl_judge": "OK DUP STALE", "pl_told": "OK NONE STALE", "pl_out": "OK", "pl_delivered": "OK NONE",
+    "pl_measured": "OK", "pl_judge": "OK DUP STALE", "pl_told": "OK MORE NONE STALE", "pl_out": "OK", "pl_delivered": "OK NONE",
     "pl_out_done": "OK", "pl_put": "OK", "pl_docs": "OK", "pl_loaders": "OK", "pl_reap": "OK", "pl_audit": "OK",
     "pl_cancel": "OK NOOP NONE", "pl_dead": "OK NOOP NONE", "pl_status": "OK", "pl_list": "OK", "pl_show": "OK NONE", "pl_version": "OK",
 }

@@ -59,7 +59,7 @@ MUTANTS = [
     Mutant("the back-off does not grow", LUA, "math.min(1000 * 2 ^ before, BACKOFF_MAX_MS)", "1000",
            JOBS + "test_the_back_off_grows_to_ten_minutes"),
     Mutant("resources are not given back", LUA, "	occupy(run, -1)\n", "", JOBS + "test_resources_are_held_while_active_and_not_longer"),
-    Mutant("a lease looks at no limit", LUA, "local name = without_room(run)\n	return name and 'resource ' .. name", "return nil",
+    Mutant("a lease looks at no limit", LUA, "local name = without_room(resources(run))\n	return name and 'resource ' .. name", "return nil",
            JOBS + "test_resources_are_held_while_active_and_not_longer"),
     Mutant("the day's money has no limit", LUA, "booked + sum > limit then", "false then",
            JOBS + "test_no_run_is_planned_beyond_the_money_of_the_day"),
