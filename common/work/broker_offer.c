@@ -218,10 +218,10 @@ static void match_one(struct broker *b, struct table_of *t, const struct redis_p
 		b->has_offered = true;
 		return;
 	}
-	if (m == MATCH_NEVER)
+	if (m == MATCH_NEVER && has_waited(b, run[0].data)) /* not while they are coming */
 		log_limited(&b->trouble, LOG_WARN,
 			    "%s needs %zu slots of loaders for account %s, and there are fewer; "
-			    "start more, or lower shards:",
+			    "start more, or lower `shards` of the test",
 			    run[0].data, n, run[2].data);
 	note_waiting(b, still, run[0].data);
 }

@@ -115,6 +115,22 @@ def test_a_killed_loader_costs_a_lease_and_the_run_is_repeated(work):
     assert shown["att"] == "2" and shown["stall"] == "1"
 
 
+def test_a_shard_that_is_lost_takes_the_others_of_its_run_with_it(work):
+    """One of three loaders dies: the others are told at a beat, and all three shards begin anew, together."""
+    broker = work.broker()
+    work.intake()
+    workers = {name: work.worker(name, slots=2, duration_ms=4000) for name in ("l1", "l2", "l3")}
+    wait_for("three loaders", lambda: broker.log().count(" is here") == 3)
+    run = work.plan(shards=3)
+    wait_for("three shards", lambda: sum(len(said(w, "start")) for w in workers.values()) == 3)
+    workers.pop("l2").kill()
+    assert work.reaches(run, "measured", 40)["att"] in ("2", "3")  # 3: the dead one was asked first
+    ends = sorted(end[2] for w in workers.values() for end in said(w, "end"))
+    assert ends == ["complete"] * 3 + ["fenced"] * 2
+    starts = [int(start[2]) for w in workers.values() for start in said(w, "start")]
+    assert max(sorted(starts)[2:]) - min(sorted(starts)[2:]) < 50_000
+
+
 def test_a_stopped_loader_fences_itself_before_anything_else(work):
     """SIGSTOP for longer than the lease: another loader has it by then; the first thing the woken one does is to stop."""
     work.broker()
