@@ -57,7 +57,7 @@ MUTANTS = [
     Mutant("a loader that stops counts as a failure of the run", LUA, "retry == 2 and 'lexp' or 'fail'", "'fail'",
            JOBS + "test_a_loader_that_stops_is_not_its_run_s_failure"),
     Mutant("the back-off does not grow", LUA, "math.min(1000 * 2 ^ before, most)", "1000",
-           JOBS + "test_the_back_off_grows_to_ten_minutes"),
+           JOBS + "test_the_back_off_grows_while_nobody_begins_to_eight_seconds"),
     Mutant("resources are not given back", LUA, "	occupy(run, -1)\n", "", JOBS + "test_resources_are_held_while_active_and_not_longer"),
     Mutant("a lease looks at no limit", LUA, "local name = without_room(resources(run))\n	return name and 'resource ' .. name", "return nil",
            JOBS + "test_resources_are_held_while_active_and_not_longer"),
