@@ -54,8 +54,9 @@ static void asked(const struct redis_reply *reply, void *ctx)
 	CRASH_POINT("stage.post-take");
 	if (strcmp(bus_next(&rows), "OK") != 0 || !b->inbox->answer(st, &rows, &count))
 		bus_bad_reply(st, b->inbox->function);
-	else if (count >= ASK_COUNT)
+	else if (count >= b->ask_count)
 		b->is_due = true; /* there may be more */
+	b->ask_count = MIN_OF(2 * b->ask_count, (size_t)ASK_COUNT);
 }
 
 static void ask(struct stage *st)
@@ -64,12 +65,12 @@ static void ask(struct stage *st)
 	struct redis_args a;
 
 	if (!b->inbox->function || !b->is_due || b->is_asking || !bus_may_take(st) ||
-	    b->inbox->waiting(st) > ASK_COUNT)
+	    b->inbox->waiting(st) > b->ask_count / 2)
 		return;
 	b->is_due = false;
 	b->is_asking = true;
 	a = jobs_args(b->inbox->function);
-	redis_arg_int(&a, ASK_COUNT);
+	redis_arg_int(&a, (int64_t)b->ask_count);
 	redis_arg_int(&a, b->inbox->hold_ms);
 	if (b->inbox->add_args)
 		b->inbox->add_args(st, &a);
@@ -269,6 +270,7 @@ static int bus_open(struct stage *st)
 
 	*b = (struct bus_port){.stage = st, .inbox = inboxes[st->def->inbox], .end = &b->first};
 	st->bus = b;
+	b->ask_count = ASK_FIRST_COUNT;
 	BUG_ON(state_open(NULL, &st->state) != 0);
 	b->poll.run = poll_is_due;
 	b->retry.run = b->again.run = nothing_to_do;

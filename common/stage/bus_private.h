@@ -18,7 +18,9 @@
 #include "common/stage/stage_private.h"
 
 #define POLL_NS NS_PER_S
+/* What is taken by a process that dies waits for HOLD_MS: each begins with a little. */
 #define ASK_COUNT 256
+#define ASK_FIRST_COUNT 16
 #define OPEN_CALLS_MAX 1024
 #define STEPS_MAX 64
 #define OFFERS_MAX 32 /* in one turn of the loop */
@@ -81,6 +83,7 @@ struct bus_port {
 	struct loop_timer poll, retry, again;
 	struct mono poll_at;
 	bool is_due, is_asking, is_failing;
+	size_t ask_count;
 	size_t loading; /* at the start: replies that are waited for */
 	size_t open_calls;
 	struct bus_step *first, **end;

@@ -30,7 +30,8 @@ class Services:
         self.folder, self.slots, self.stage_env = os.path.abspath(folder), slots, stage_env or {}
         self.bus = Bus(os.path.join(self.folder, "bus"), lease=lease, tcp=tcp, **redis_settings)
         self.redis = self.bus.redis
-        self.push = servers.Pushgateway(os.path.join(self.folder, "pushgateway"), port=servers.free_port())
+        self.push = servers.Pushgateway(os.path.join(self.folder, "pushgateway"), port=servers.free_port(),
+                                        more=["--push.disable-consistency-check"])  # as systemd/ starts it
         self.push.port = self.push.fixed_port
         self.loaders = [f"l{i + 1}" for i in range(loaders)]
         self.stages, self.wraps = [], {}  # wraps: what stands before a loader's command

@@ -331,7 +331,7 @@ def no_secret_leaks(e, s):
 
 CHECKS = (nothing_lost, nothing_twice, counted_once, newest_has_ended, only_the_holder, one_active_run, target_saw_one,
           indexes_are_right, gateway_is_state, all_were_told, only_known_moves, no_secret_leaks)
-SHOWN = 30
+SHOWN = 6
 
 
 def check(evidence):
@@ -340,5 +340,8 @@ def check(evidence):
 
 
 def show(wrong):
-    """For people: the first of each kind."""
-    return "\n".join(wrong[:SHOWN]) + (f"\n... and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
+    """For people: how many of each kind, and the first ones."""
+    kinds = collections.defaultdict(list)
+    for text in wrong:
+        kinds[text.split()[0]].append(text)
+    return "\n".join(line for kind, texts in kinds.items() for line in [f"{kind}: {len(texts)}", *texts[:SHOWN]])

@@ -300,11 +300,17 @@ class Redis(Server):
 
 
 class Pushgateway(Server):
+    """more: options, such as --push.disable-consistency-check, which our own unit has."""
+
     name = "pushgateway"
+
+    def __init__(self, folder, port=None, more=()):
+        super().__init__(folder, port)
+        self.more = list(more)
 
     def command(self):
         # Debian's default keeps metrics in /var/lib, shared by all: keep them in memory.
-        return ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{self.port}", "--persistence.file="]
+        return ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{self.port}", "--persistence.file=", *self.more]
 
     def health(self):
         return self.url + "/-/ready"
