@@ -41,8 +41,9 @@ void worker_free(struct worker *w);
 void worker_wake(struct worker *w);
 /* No more work is asked for; what ends from now on because of it is given back. */
 void worker_stop(struct worker *w);
-/* The result of a shard that work() took: spooled when it returns 0. */
-MUST_CHECK int worker_finished(struct worker *w, const struct event *ev);
+/* The shard.finished of a shard that work() took: in the spool when it returns (in memory when the
+ * disk does not take it), or given back when it was cancelled or fenced. */
+void worker_finished(struct worker *w, const struct event *ev);
 /* Shards at work plus results that nobody has acknowledged. */
 size_t worker_held(const struct worker *w);
 size_t worker_unsent(const struct worker *w); /* of those: results */

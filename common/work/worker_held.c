@@ -353,13 +353,15 @@ static void keep(struct worker *w, const struct held *h, const struct event *ev)
 	buf_release(&line);
 }
 
-int worker_finished(struct worker *w, const struct event *ev)
+void worker_finished(struct worker *w, const struct event *ev)
 {
 	struct held *h = find_finished(w, ev);
 	const char *outcome = json_get_str(ev->data, "outcome");
 
-	if (!h)
-		return -ENOENT;
+	if (!h) {
+		log_warn("a result of a shard that is not at work here is dropped: %s", ev->id);
+		return;
+	}
 	if (outcome && (!strcmp(outcome, "cancelled") || !strcmp(outcome, "fenced"))) {
 		give_up(w, h, ev);
 	} else {
@@ -371,7 +373,6 @@ int worker_finished(struct worker *w, const struct event *ev)
 	}
 	worker_say_ready_soon(w);
 	worker_plan(w);
-	return 0;
 }
 
 void held_told(struct worker *w, const char *run, int64_t index, const char *token)
