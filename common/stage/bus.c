@@ -368,7 +368,7 @@ static void bus_release(struct stage *st)
 	free(b);
 }
 
-/* /healthz: without Redis nothing goes on. A loader has none; its planner is asked by nobody. */
+/* /healthz: without Redis nothing goes on; a loader has none, and needs its planner. */
 static bool bus_is_well(const struct stage *st, char why[200])
 {
 	const struct bus_port *b = st->bus;
@@ -378,6 +378,8 @@ static bool bus_is_well(const struct stage *st, char why[200])
 		snprintf(why, 200, "Redis: %s", trouble);
 	else if (b && !is_reachable(st))
 		snprintf(why, 200, "Redis: not connected");
+	else if (b && b->inbox->is_well)
+		return b->inbox->is_well(st, why);
 	return b && !*trouble && is_reachable(st);
 }
 

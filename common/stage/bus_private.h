@@ -51,8 +51,9 @@ struct inbox {
 	/* How much lies here that was not offered yet. */
 	size_t (*waiting)(const struct stage *st);
 	void (*turn)(struct stage *st); /* offers what lies here, while there is room; optional */
-	void (*kick)(struct stage *st, const char *queue); /* others' queues too; optional */
-	bool (*is_settled)(const struct stage *st);	   /* optional */
+	void (*kick)(struct stage *st, const char *queue);	/* others' queues too; optional */
+	bool (*is_settled)(const struct stage *st);		/* optional */
+	bool (*is_well)(const struct stage *st, char why[200]); /* optional; for /healthz */
 	bool must_finish; /* held() is waited for at the end: others cannot take it over */
 	void (*stop)(struct stage *st);	  /* optional */
 	void (*reload)(struct stage *st); /* optional */

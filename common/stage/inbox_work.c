@@ -139,11 +139,22 @@ static void work_close(struct stage *st)
 	st->bus->own = NULL;
 }
 
+static bool is_well(const struct stage *st, char why[200])
+{
+	const struct work *w = st->bus->own;
+
+	if (w && worker_is_connected(w->worker))
+		return true;
+	snprintf(why, 200, "the planner cannot be reached, or does not let us in");
+	return false;
+}
+
 const struct inbox inbox_work = {
 	.open = work_open,
 	.waiting = nothing,
 	.turn = turn,
 	.is_settled = is_settled,
+	.is_well = is_well,
 	.must_finish = true,
 	.stop = stop,
 	.close = work_close,

@@ -259,6 +259,11 @@ void worker_stop(struct worker *w)
 	worker_plan(w);
 }
 
+bool worker_is_connected(const struct worker *w)
+{
+	return w->is_broker_told;
+}
+
 size_t worker_unsent(const struct worker *w)
 {
 	return w->spool.count;

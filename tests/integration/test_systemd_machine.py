@@ -205,6 +205,13 @@ def test_redis_away_is_said(machine):
     assert [pid_of(machine, unit) for unit in STAGES] == pids
 
 
+def test_planner_away_is_said_by_the_loader(machine):
+    machine.sh("systemctl stop plimsoll-planner")
+    wait_for("503 of the loader", lambda: re.match("the planner .* 503$", healthz(machine, "plimsoll-loader@1"), re.S), 15)
+    machine.sh("systemctl start plimsoll-planner")
+    wait_well(machine, "plimsoll-loader@1")
+
+
 def inside(m, unit, script):
     """In the service's own view of the files, as its user, with its groups and no rights beyond."""
     pid = pid_of(m, unit)
