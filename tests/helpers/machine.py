@@ -34,8 +34,8 @@ class Machine:
         os.makedirs(self.folder, exist_ok=True)
         self.log = open(self.folder + ".log", "w+", encoding="utf-8")
         self.holder = subprocess.Popen(
-            dying_with_us(["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--net", "--ipc", "--uts",
-                           "--cgroup", SCRIPT, self.folder, self.installed]),
+            dying_with_us(["unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child=KILL", "--net",
+                           "--ipc", "--uts", "--cgroup", SCRIPT, self.folder, self.installed]),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         wait_for("systemd in a machine of its own", self._is_up, START_S)
         return self

@@ -1,7 +1,7 @@
 #!/bin/sh
 # machine.sh - a machine of its own for machine.py: namespaces, a copy of this system, systemd as process 1.
 #
-#	unshare --mount --pid --fork --net --ipc --uts --cgroup machine.sh FOLDER SOURCE
+#	unshare --mount --propagation=unchanged --pid --fork --net --ipc --uts --cgroup machine.sh FOLDER SOURCE
 #
 # FOLDER becomes the place of the copy: an overlay, so that nothing is written to this system. SOURCE is
 # what `make install DESTDIR=SOURCE` made. Only systemd's own journal and bus run there at first.

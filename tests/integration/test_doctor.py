@@ -464,8 +464,10 @@ def test_clock_of_redis(host, off, state):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 def test_full_disk(host):
     """A disk of 1 MB where the state lies, in a mount namespace of its own."""
-    mount = f"mount -t tmpfs -o size=1m,mode=755 none {host.state} && exec \"$@\""
-    code, found = host.doctor(prefix=("unshare", "-m", "sh", "-c", mount, "sh"))
+    mount = f"mount -t tmpfs -o size=1m,mode=755 none {host.state} && \"$@\"; rc=$?; umount {host.state}; exit $rc"
+    in_chroot = subprocess.run(["unshare", "-m", "true"], capture_output=True, timeout=20).returncode
+    unshare = ["unshare", "-m", *(["--propagation=unchanged"] if in_chroot else [])]
+    code, found = host.doctor(prefix=(*unshare, "sh", "-c", mount, "sh"))
     assert code == 100 and "wrong" in states(found, "disk")
 
 
