@@ -16,10 +16,12 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 COPY = os.path.join(ROOT, "build", "mutants")
 TEST_SECONDS, BUILD_SECONDS = 240, 900
+HELPERS = ("witness", "work_probe")  # programs that the named tests start
 
 # name: what is wrong; file; the text that is replaced (it stands there once), by what; the test that finds it
 Mutant = collections.namedtuple("Mutant", "name file old new test")
 
+WORK = "tests/integration/test_work.py::"
 LUA, JOBS, MODEL = "common/jobs/pl.lua", "tests/integration/test_jobs.py::", "tests/integration/test_model.py::"
 RANDOM_CALLS = MODEL + "test_random_calls_answer_and_leave_what_the_model_says"
 
@@ -91,6 +93,20 @@ MUTANTS = [
     Mutant("a finished run is kept for ever", LUA, "	for _, k in ipairs(run_keys(run)) do call('EXPIRE', k, keep) end\n", "", RANDOM_CALLS),
     Mutant("a kick is forgotten", LUA, "	due('meas', run)\n	kick('meas')\n	move(run, 'measured'", "	due('meas', run)\n	move(run, 'measured'",
            RANDOM_CALLS),
+    Mutant("a result is acknowledged before Redis has it", "common/work/intake.c", "	redis_arg(&args, a->run);\n	redis_arg_int(&args, a->index);",
+           '	acknowledge(a->in, &a->peer, a->run, a->index, a->token, "OK");\n	redis_arg(&args, a->run);\n	redis_arg_int(&args, a->index);',
+           WORK + "test_a_result_is_acknowledged_only_when_redis_has_it"),
+    Mutant("a result leaves the spool when it is sent", "common/work/worker_results.c",
+           "	if (send_line(w, it, line, len_bytes) != 0)\n		it->sent_us = 0;",
+           "	if (send_line(w, it, line, len_bytes) == 0)\n		spool_drop(&w->spool, it);",
+           WORK + "test_a_result_that_was_sent_and_lost_is_sent_again"),
+    Mutant("a loader goes on without its lease", "common/work/worker_held.c", "if (h->state == HELD_RUNNING && lease_is_near_its_end(h, now_us)) {",
+           "if (h->state == HELD_RUNNING && lease_is_near_its_end(h, now_us) && !h) {", WORK + "test_without_a_broker_the_loader_fences_itself"),
+    Mutant("entries are done before a destination has them", "common/stage/inbox_outbox.c", "		if (f->acked < f->count) {", "		if (f->offered < f->count) {",
+           "tests/integration/test_services.py::test_a_run_is_published_only_when_the_gateway_has_it"),
+    Mutant("a gateway that was started again is not filled again", "cmd/sink/to_pushgateway.c",
+           "	snprintf(p->started, sizeof(p->started), \"%s\", now);\n	owe_everything(p);", "	snprintf(p->started, sizeof(p->started), \"%s\", now);",
+           "tests/integration/test_sink.py::test_a_gateway_that_restarts_while_we_run"),
 ]
 
 
@@ -118,7 +134,7 @@ def make_copy():
 
 def build():
     """As make check-integration does: the programs and the helpers that tests start."""
-    done = run([os.environ.get("MAKE", "make"), "-j2", "all", "build/release/tests/witness"], BUILD_SECONDS)
+    done = run([os.environ.get("MAKE", "make"), "-j2", "all", *(f"build/release/tests/{name}" for name in HELPERS)], BUILD_SECONDS)
     if done.returncode:
         raise SystemExit(f"cannot build the copy:\n{done.stdout[-2000:]}")
 

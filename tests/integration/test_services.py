@@ -1,6 +1,7 @@
 """The services end to end: a change that Redis is told comes out as a group of metrics."""
 import copy
 import signal
+import time
 
 import pytest
 
@@ -73,6 +74,24 @@ def test_a_run_goes_to_another_loader_when_its_own_ends(services, how):
     services.drained()
     assert not shards_of(first) and len(shards_of(second)) == 1
     assert first.popen.wait() == (0 if how == signal.SIGTERM else -how)
+
+
+def test_a_run_is_published_only_when_the_gateway_has_it(services):
+    services.gateway.signal(signal.SIGSTOP)
+    try:
+        assert services.ingest(change())[0] == "OK"
+        r = services.redis.client()
+        run = wait_for("a verdict", lambda: r.zrange("{pl}:st:judged", 0, 0), 30)[0]
+        wait_for("the sink", lambda: (r.zscore("{pl}:q:out", "web/hello") or 0) > r.time()[0] * 1000 + 2000)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            assert r.hget("{pl}:r:" + run, "st") == "judged"
+            assert any(e.startswith("f:" + run) for e in r.lrange("{pl}:out:web/hello", 0, -1))
+            time.sleep(0.1)
+    finally:
+        services.gateway.signal(signal.SIGCONT)
+    services.drained()
+    assert r.hget("{pl}:r:" + run, "st") == "published" and "plimsoll_run_outcome" in services.gateway.metrics()
 
 
 @pytest.mark.parametrize("stage", ["planner", "collector", "sink"])

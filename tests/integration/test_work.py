@@ -220,6 +220,21 @@ def test_results_wait_in_the_spool_for_a_collector(work):
     wait_for("an empty spool", lambda: os.listdir(work.spool("l1")) == ["bad"])
 
 
+def test_a_result_that_was_sent_and_lost_is_sent_again(work):
+    """The collector has it in its hands, not in its head, and dies."""
+    work.broker()
+    intake = work.intake()
+    worker = work.worker("l1", duration_ms=500)
+    run = work.plan()
+    wait_for("work", lambda: said(worker, "start"))
+    intake.signal(signal.SIGSTOP)
+    wait_for("a spooled result", lambda: any(n.endswith(".result") for n in os.listdir(work.spool("l1"))))
+    intake.kill()
+    work.intake()
+    assert work.reaches(run, "measured")["att"] == "1"
+    wait_for("an empty spool", lambda: os.listdir(work.spool("l1")) == ["bad"])
+
+
 def test_files_that_nobody_can_ask_for_are_swept(work):
     """Old, and of a run that Redis does not know; what is young or known stays."""
     work.broker()
@@ -294,7 +309,10 @@ class Sender(Peer):
             change(event)
         line = lines(event).rstrip(b"\n")
         self.say("RESULT", run, index, token, nonce, sha or hashlib.sha256(line).hexdigest(), line)
-        ack = self.hear_until("ACK")
+        return self.ack()
+
+    def ack(self, timeout_s=10):
+        ack = self.hear_until("ACK", timeout_s)
         return ack and ack[4]
 
 
@@ -319,6 +337,22 @@ def test_what_is_said_twice_is_answered_twice_and_counts_once(work):
     assert loader.beat(run, token)[4] == "STALE"
     assert loader.fail(run, token)[4] == "STALE"
     assert work.state(run) == "measured"
+
+
+def test_a_result_is_acknowledged_only_when_redis_has_it(work):
+    """The file is there, Redis stands still: no word until it has taken the result."""
+    work.intake()
+    _, run, token = leased(work)
+    sender = Sender(work, "l1")
+    sender.heard = [["ACK", run, "0", token, "not yet"]]  # so that result() does not wait
+    work.bus.redis.signal(signal.SIGSTOP)
+    try:
+        assert sender.result(run, token) == "not yet"
+        wait_for("the file", work.results)
+        assert sender.ack(1.2) is None
+    finally:
+        work.bus.redis.signal(signal.SIGCONT)
+    assert sender.ack() == "OK" and work.state(run) == "measured"
 
 
 def test_nobody_speaks_for_anothers_shard(work):
