@@ -3,7 +3,9 @@
 #include "common/base/crash.h"
 #include "common/digest/digest.h"
 
-#define ANSWER_MAX_BYTES (16u * 1024u * 1024u)
+#define ANSWER_MAX_BYTES (64u * 1024u)
+#define PAGE_MAX_BYTES (512u * 1024u * 1024u) /* every series of everybody */
+#define GROUP_SERIES "push_time_seconds{"     /* one a group, made by the gateway */
 
 struct gateway {
 	struct http *http;
@@ -115,7 +117,7 @@ static void ask(struct gateway *g, const char *method, const char *path, const s
 		.body = body != NULL ? buf_str(body) : NULL,
 		.body_bytes = body != NULL ? body->len_bytes : 0,
 		.timeout_ms = g->timeout_ms,
-		.body_max_bytes = ANSWER_MAX_BYTES,
+		.body_max_bytes = g->see ? PAGE_MAX_BYTES : ANSWER_MAX_BYTES,
 	};
 
 	free(g->call_url);
@@ -175,6 +177,7 @@ static enum gateway_answer read_status(struct gateway *g, char why[HTTP_WHY_SIZE
 void gateway_started(struct gateway *g, gateway_done_fn *done, void *ctx)
 {
 	g->read = read_status;
+	g->see = NULL;
 	ask(g, "GET", "/api/v1/status", NULL, done, ctx);
 }
 
@@ -183,21 +186,53 @@ const char *gateway_start_of(const struct gateway *g)
 	return g->start;
 }
 
+/* {a="b",c="d"} as the gateway writes it: its \n, \" and \\ are undone. */
+static struct json *read_labels(const char *at)
+{
+	struct json *labels = json_obj();
+	struct buf value = BUF_INIT(4096);
+
+	while (*at && *at != '}' && *at != '\n') {
+		size_t name_bytes = strcspn(at, "=}\n");
+		char *name = x_strndup(at, name_bytes);
+
+		at += name_bytes;
+		at += strspn(at, "=");
+		at += *at == '"';
+		buf_clear(&value);
+		for (; *at && *at != '"' && *at != '\n'; at++) {
+			bool is_escaped = *at == '\\' && at[1];
+
+			at += is_escaped;
+			buf_addc(&value, is_escaped && *at == 'n' ? '\n' : *at);
+		}
+		at += *at == '"';
+		at += *at == ',';
+		if (value.len_bytes) /* instance="" is no label of the group */
+			json_put_str(labels, name, buf_str(&value));
+		free(name);
+	}
+	buf_release(&value);
+	return labels;
+}
+
+/* Not /api/v1/metrics: with thousands of groups it is too large to be read as one document. */
 static enum gateway_answer read_groups(struct gateway *g, char why[HTTP_WHY_SIZE])
 {
-	struct json *all = NULL, *groups;
+	const char *line = buf_str(&g->answer.body);
 
-	if (parse(g, &all, why) != GATEWAY_DONE)
-		return GATEWAY_DOWN;
-	groups = json_get(all, "data");
-	for (size_t i = 0; i < json_len(groups); i++) {
-		const struct json *labels = json_get(json_elem(groups, i), "labels");
-		const char *job = json_get_str(labels, "job");
+	(void)why;
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		struct json *labels;
 
-		if (job != NULL && strcmp(job, "plimsoll") == 0)
+		if (strncmp(line, GROUP_SERIES, strlen(GROUP_SERIES)) != 0)
+			continue;
+		labels = read_labels(line + strlen(GROUP_SERIES));
+		if (json_get_str(labels, "job") && !strcmp(json_get_str(labels, "job"), "plimsoll"))
 			g->see(labels, g->ctx);
+		json_free(labels);
 	}
-	json_free(all);
+	buf_release(&g->answer.body);
 	return GATEWAY_DONE;
 }
 
@@ -206,5 +241,5 @@ void gateway_each(struct gateway *g, void (*see)(const struct json *labels, void
 {
 	g->read = read_groups;
 	g->see = see;
-	ask(g, "GET", "/api/v1/metrics", NULL, done, ctx);
+	ask(g, "GET", "/metrics", NULL, done, ctx);
 }

@@ -65,18 +65,37 @@ void *strmap_put(struct strmap *m, const char *key, void *value)
 	return NULL;
 }
 
+/* Empties a slot; those behind it that had to go past it move up (Knuth, 6.4, algorithm R). */
+static void empty_slot(struct strmap *m, size_t hole)
+{
+	size_t mask = m->slot_count - 1;
+
+	for (size_t i = (hole + 1) & mask; m->slots[i]; i = (i + 1) & mask) {
+		size_t home = hash_of(m->items[m->slots[i] - 1].key) & mask;
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue; /* its place is behind the hole */
+		m->slots[hole] = m->slots[i];
+		hole = i;
+	}
+	m->slots[hole] = 0;
+}
+
 void *strmap_remove(struct strmap *m, const char *key)
 {
-	uint32_t at = m->slot_count ? *slot_of(m, key) : 0;
+	uint32_t *slot = m->slot_count ? slot_of(m, key) : NULL;
+	uint32_t at = slot ? *slot : 0;
 	void *value;
 
 	if (!at)
 		return NULL;
+	empty_slot(m, (size_t)(slot - m->slots));
+	for (size_t i = 0; i < m->slot_count; i++)
+		m->slots[i] -= m->slots[i] > at;
 	value = m->items[at - 1].value;
 	free(m->items[at - 1].key);
 	memmove(&m->items[at - 1], &m->items[at], (m->count - at) * sizeof(*m->items));
 	m->count--;
-	rebuild(m, m->slot_count);
 	return value;
 }
 

@@ -144,11 +144,12 @@ local function move(run, to, who, why)
 	journal(run, from, to, get(r, 'tok'), who, why)
 end
 
--- Something to tell about the function. A due time that is there stays: who holds it looks again when he is done.
+-- Something to tell about the function: at once, also when somebody has the function in hand and waits for one of the
+-- destinations; the others can have it.
 local function tell(fn, entry)
 	call('RPUSH', key('out', fn), entry)
 	call('HINCRBY', key('f', fn), 'gen', 1)
-	due('out', fn, 0, 'NX')
+	due('out', fn, 0, 'LT')
 	kick('out')
 end
 

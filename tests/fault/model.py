@@ -74,8 +74,8 @@ class Model:
     def state_of(self, id):
         return self.runs[id].st if id in self.runs else ""
 
-    def due(self, queue, member, after_ms=0, only_new=False):
-        if only_new and member in self.q[queue]:
+    def due(self, queue, member, after_ms=0, only_earlier=False):
+        if only_earlier and member in self.q[queue] and self.is_due(self.q[queue][member]):
             return
         self.q[queue][member] = When(self.call, after_ms)
         self.touched.append((queue, member))
@@ -98,7 +98,7 @@ class Model:
         f = self.f(fn)
         f.out.append(entry)
         f.gen = (f.gen or 0) + 1
-        self.due("out", fn, only_new=True)
+        self.due("out", fn, only_earlier=True)
         self.kick("out")
 
     def move(self, thing, to, who, why):
