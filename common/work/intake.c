@@ -25,7 +25,7 @@ struct intake {
 	char *dir;
 	struct strmap under_way; /* file name -> struct arrival */
 	struct sweep *sweep;
-	struct log_limit trouble;
+	struct log_limit trouble, unwanted;
 };
 
 /* A result between its file and Redis' word. */
@@ -79,12 +79,22 @@ static void remove_file(const struct intake *in, const char *name)
 
 /* ---- checking ---- */
 
+/* The collector believes the event, not the frames: both places of it that name a run must be
+ * right. */
+static bool is_of_shard(const struct event *ev, const struct wire *m)
+{
+	const char *run = json_get_str(ev->data, "run");
+
+	return ev->kind == EV_SHARD_FINISHED && run && !strcmp(run, m->text[SHARD_RUN]) &&
+	       (!ev->run || !strcmp(ev->run, run)) &&
+	       json_int(json_at(ev->data, "shard.index")) == m->number[SHARD_INDEX];
+}
+
 /* The event is what the frames say: of this run and shard, whole. */
 static int check(const struct wire *m, char why[EVENT_WHY_SIZE])
 {
 	char sha[SHA256_HEX_SIZE];
 	struct event ev;
-	const char *run;
 	int rc;
 
 	digest_sha256_hex(m->text[RESULT_LINE], m->len_bytes[RESULT_LINE], sha);
@@ -95,9 +105,7 @@ static int check(const struct wire *m, char why[EVENT_WHY_SIZE])
 	rc = event_parse(m->text[RESULT_LINE], m->len_bytes[RESULT_LINE], &ev, why);
 	if (rc)
 		return rc;
-	run = json_get_str(ev.data, "run");
-	if (ev.kind != EV_SHARD_FINISHED || !run || strcmp(run, m->text[SHARD_RUN]) != 0 ||
-	    json_int(json_at(ev.data, "shard.index")) != m->number[SHARD_INDEX]) {
+	if (!is_of_shard(&ev, m)) {
 		(void)snprintf(why, EVENT_WHY_SIZE, "it is not the shard.finished of that shard");
 		rc = -EINVAL;
 	}
@@ -131,8 +139,9 @@ static void on_shard(const struct redis_reply *reply, void *ctx)
 	if (!is_wanted && a->is_ours)
 		remove_file(a->in, a->name);
 	if (!is_wanted)
-		log_info("a result of %s for %s.%d is not wanted: %s", a->peer.name, a->run,
-			 (int)a->index, code);
+		log_limited(&a->in->unwanted, LOG_INFO,
+			    "a result of %s for %s.%d is not wanted: %s", a->peer.name, a->run,
+			    (int)a->index, code);
 	CRASH_POINT("intake.pre-ack");
 	if (*code)
 		acknowledge(a->in, &a->peer, a->run, a->index, a->token, code);

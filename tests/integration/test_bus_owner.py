@@ -135,7 +135,8 @@ def test_room_under_anothers_nonce_is_not_anothers_room(work, loader):
     lambda shard: {"line": lines(example("run.planned")).rstrip(b"\n")},
     lambda shard: {"line": result_line(("r" + "z" * 20, 0))},
     lambda shard: {"line": result_line(shard, index=1)},
-], ids=["sha", "empty", "no event", "another kind", "another run", "another shard"])
+    lambda shard: {"line": result_line(shard).replace(b'"plimsollrun":"' + shard[0].encode(), b'"plimsollrun":"r' + b"z" * 20)},
+], ids=["sha", "empty", "no event", "another kind", "another run", "another shard", "another run in the envelope"])
 def test_a_result_that_is_not_what_it_says_is_refused(work, loader, forge):
     honest = loader("l1")
     run = work.plan()
