@@ -217,7 +217,8 @@ static char host[] = "127.0.0.1:4566", path[] = "/2015-03-31/functions/f/invocat
 static void prepare(const char *method, const char *payload, struct sigv4_signer *signer,
 		    struct buf *out)
 {
-	struct shard sh = {.run = run};
+	char id[] = "r1.0";
+	struct shard sh = {.run = run, .id = id, .attempt = 2};
 	char name[20], header_name[] = "X-Key", credential[] = "k";
 	const char *const values[] = {"secret"};
 	struct shard_target t = {.authority = host, .path = path, .query = query, .region = region};
@@ -278,7 +279,8 @@ static void requests_are_written_once_and_whole(void **state)
 	assert_string_equal(buf_str(&out),
 			    "GET /2015-03-31/functions/f/invocations?Qualifier=2 HTTP/1.1\r\n"
 			    "Host: 127.0.0.1:4566\r\nUser-Agent: plimsoll/" PLIMSOLL_VERSION
-			    "\r\nAccept: */*\r\nPlimsoll-Run: r1\r\nX-Key: secret\r\n\r\n");
+			    "\r\nAccept: */*\r\nPlimsoll-Run: r1\r\nPlimsoll-Attempt: r1.0.2\r\n"
+			    "X-Key: secret\r\n\r\n");
 	buf_clear(&out);
 	prepare("http", body, NULL, &out);
 	assert_non_null(
