@@ -340,7 +340,7 @@ static void outbox_close(struct stage *st)
 const struct inbox inbox_outbox = {
 	.queue = "out",
 	.function = "pl_out",
-	.hold_ms = 20000, /* a destination that is away keeps many in hand */
+	.hold_ms = 8000, /* a destination that is away keeps many in hand */
 	.open = outbox_open,
 	.answer = answer,
 	.waiting = waiting,

@@ -21,7 +21,7 @@ HELPERS = ("witness", "work_probe")  # programs that the named tests start
 # name: what is wrong; file; the text that is replaced (it stands there once), by what; the test that finds it
 Mutant = collections.namedtuple("Mutant", "name file old new test")
 
-WORK = "tests/integration/test_work.py::"
+WORK, STAGES = "tests/integration/test_work.py::", "tests/integration/test_bus_stages.py::"
 LUA, JOBS, MODEL = "common/jobs/pl.lua", "tests/integration/test_jobs.py::", "tests/integration/test_model.py::"
 RANDOM_CALLS = MODEL + "test_random_calls_answer_and_leave_what_the_model_says"
 
@@ -107,6 +107,16 @@ MUTANTS = [
     Mutant("a gateway that was started again is not filled again", "cmd/sink/to_pushgateway.c",
            "	snprintf(p->started, sizeof(p->started), \"%s\", now);\n	owe_everything(p);", "	snprintf(p->started, sizeof(p->started), \"%s\", now);",
            "tests/integration/test_sink.py::test_a_gateway_that_restarts_while_we_run"),
+    Mutant("a result is sent once", "common/work/worker_results.c", "if (is_due(it, now_us) && sent < RESEND_MAX)",
+           "if (false && is_due(it, now_us) && sent < RESEND_MAX)", WORK + "test_results_wait_in_the_spool_for_a_collector"),
+    Mutant("a damaged result is a result", "common/stage/results.c", "return strcmp(found, sha256_hex) == 0 ? 0 : -EBADMSG;",
+           "return strcmp(found, sha256_hex) == 0 ? 0 : 0;", STAGES + "test_a_damaged_result_is_told_as_incomplete"),
+    Mutant("a verdict is told before its file is there", "common/stage/inbox_runs.c", "	if (rc)\n		return rc;\n	CRASH_POINT(\"runs.post-file\");",
+           "	log_debug(\"%d\", rc);\n	CRASH_POINT(\"runs.post-file\");", STAGES + "test_a_disk_that_takes_nothing_keeps_the_run_measured"),
+    Mutant("a dead run that is tried again is the same one", "common/stage/inbox_changes.c", "	if (*id != ID_CONFIRM)\n", "	if (false)\n",
+           STAGES + "test_a_dead_run_that_is_tried_again_is_a_new_one"),
+    Mutant("an entry is done before it is pushed", "cmd/sink/to_pushgateway.c", "	return -EINPROGRESS;", "	return 0;",
+           STAGES + "test_a_destination_that_is_away_does_not_keep_news_from_the_others"),
 ]
 
 
