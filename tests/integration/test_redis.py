@@ -200,3 +200,41 @@ def test_a_call_that_is_too_large_is_an_error(redis, client):
     c = client(server.socket)
     c.tell("huge 67108865", "repeat SET a 1")
     assert c.end()[-2:] == ["error huge TOOLARGE the call is larger than 64 MiB", "reply SET OK"]
+
+
+def ends_with_100(bus, stage="sink", **more):
+    p = bus.start(stage, "--to", "file=" + bus.path("told"), **more)
+    assert p.popen.wait(20) == 100, p.log()
+    return p.log()
+
+
+def test_a_stage_with_a_wrong_password_says_what_to_do(bus):
+    bus.configure("accounts:\n  web: {provider: http, allow: [127.0.0.1]}\n")
+    with open(os.path.join(bus.credentials("sink"), "redis"), "w", encoding="utf-8") as f:
+        f.write("wrong")
+    said = ends_with_100(bus)
+    assert "Redis refuses AUTH to the user pl-sink (WRONGPASS" in said and "plimsoll admin acl" in said and "wrong\"" not in said
+
+
+def test_a_stage_without_its_library_says_what_to_do(bus):
+    bus.configure("accounts:\n  web: {provider: http, allow: [127.0.0.1]}\n")
+    bus.redis.call("FUNCTION", "DELETE", "plimsoll")
+    assert "the library is not loaded: run `plimsoll admin install`" in ends_with_100(bus)
+
+
+def test_a_stage_with_another_library_says_what_to_do(bus):
+    """Also when it is loaded under its feet: the version is looked at after each connect."""
+    bus.configure("accounts:\n  web: {provider: http, allow: [127.0.0.1]}\n")
+    with open(bus.redis.LIBRARY, encoding="utf-8") as f:
+        other = f.read().replace("local VERSION = '1'", "local VERSION = '77'", 1)
+    p = bus.start("sink", "--to", "file=" + bus.path("told"))
+    p.wait_log("Redis answers")
+    bus.redis.call("FUNCTION", "LOAD", "REPLACE", other)
+    bus.redis.call("CLIENT", "KILL", "USER", "pl-sink")
+    assert p.popen.wait(20) == 100 and "has version 77 and this program needs 1" in p.log()
+
+
+def test_a_user_with_too_few_rights_says_what_to_do(bus):
+    bus.configure("accounts:\n  web: {provider: http, allow: [127.0.0.1]}\n")
+    bus.redis.call("ACL", "SETUSER", "pl-sink", "-hgetall")
+    assert "load what `plimsoll admin acl` of this release prints" in ends_with_100(bus)
