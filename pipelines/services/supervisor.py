@@ -132,18 +132,17 @@ class Supervisor:
         return codes
 
     def _stop_group(self, group, timeout_s):
-        for s in group:
-            self.signal(s.name, signal.SIGCONT)
-            self.signal(s.name, signal.SIGTERM)
+        with self.lock:
+            running = {s.name: s.popen for s in group if s.popen is not None}
+            for name in running:
+                self.signal(name, signal.SIGCONT)
+                self.signal(name, signal.SIGTERM)
         end = time.monotonic() + timeout_s
         codes = {}
-        for s in group:
-            p = s.popen
-            if p is None:
-                continue
+        for name, p in running.items():
             try:
-                codes[s.name] = p.wait(max(0.1, end - time.monotonic()))
+                codes[name] = p.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 p.kill()
-                codes[s.name] = p.wait()
+                codes[name] = p.wait()
         return codes
