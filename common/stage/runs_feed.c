@@ -93,6 +93,22 @@ static void push_line(struct run *r, const char *line, size_t len_bytes)
 	json_push(r->lines, json_new_strn(line, len_bytes));
 }
 
+/* A loader's own words, cut on their way here: maybe within a letter, which JSON does not take. */
+static struct json *reason_of(const char *why)
+{
+	size_t len_bytes = strlen(why);
+	struct json *text = json_new_strn(why, len_bytes);
+
+	for (int cut = 0; cut < 3 && len_bytes > 1 && !json_str(text); cut++) {
+		json_free(text);
+		text = json_new_strn(why, --len_bytes);
+	}
+	if (json_str(text))
+		return text;
+	json_free(text);
+	return json_new_str("for no reason that is text");
+}
+
 static void push_substitute(struct run *r, const struct event *plan, size_t index, size_t of,
 			    const char *why)
 {
@@ -105,7 +121,7 @@ static void push_substitute(struct run *r, const struct event *plan, size_t inde
 	json_put_str(data, "run", r->id);
 	json_put(data, "shard", where);
 	json_put_str(data, "outcome", outcome_of(r->end));
-	json_put_str(data, "reason", *r->why ? r->why : why);
+	json_put(data, "reason", reason_of(*r->why ? r->why : why));
 	if (event_new(&ev, EV_SHARD_FINISHED, id, plan->subject, r->id, plan->time, data, text)) {
 		log_error("run %s: shard %zu cannot be told: %s", r->id, index, text);
 	} else {

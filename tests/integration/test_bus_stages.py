@@ -158,7 +158,12 @@ def test_a_dead_run_that_is_tried_again_is_a_new_one(set_up):
     assert again["id"] != run["id"] and again["change"] == retry[0]
 
 
-def test_a_run_that_died_is_told_with_its_reason(set_up):
+@pytest.mark.parametrize("why, said", [
+    ("the role may not be assumed", "the role may not be assumed"),
+    ("the role may not be assumed" + "\u00e9" * 100, "the role may not be assumed" + "\u00e9" * 40),  # byte 200 is half a letter
+    (b"\xff\x9b2J", "for no reason that is text"),
+], ids=["short", "cut", "no text"])
+def test_a_run_that_died_is_told_with_its_reason(set_up, why, said):
     bus = set_up
     event = recorded.change("alpha")
     bus.start("planner")
@@ -166,13 +171,13 @@ def test_a_run_that_died_is_told_with_its_reason(set_up):
     wait_for("a plan", lambda: runs(bus, event["id"]))
     (run,) = runs(bus, event["id"])
     token = bus.fcall("pl_lease", run["id"], "nonce", 30000, "l/1")[1]
-    bus.fcall("pl_fail", run["id"], 0, token, "l/1", 0, "the role may not be assumed", 0)
+    bus.fcall("pl_fail", run["id"], 0, token, "l/1", 0, why, 0)
     bus.start("collector")
     bus.start("sink", "--to", "file=" + bus.path("told"))
     bus.drained()
     with open(bus.path("told"), encoding="utf-8") as f:
         (told,) = [recorded.json.loads(line)["data"] for line in f]
-    assert told["outcome"] == "failed" and "the role may not be assumed" in told["reason"]
+    assert told["outcome"] == "failed" and said in told["reason"]
 
 
 def test_without_money_a_change_is_planned_again_and_refused(set_up):
