@@ -546,6 +546,8 @@ local function shard(R)
 	if not state then return {'NONE'} end
 	if state == 'planned' and r[4] == '1' and r[3] == w.token and is_owner then return take_late(w, sha, bytes) end
 	if state == 'planned' or r[2] ~= w.token or not is_owner or r[5] then return {'STALE', state} end
+	local known = get(w.s, w.i .. '.sha')
+	if known ~= '' and known ~= sha then return {'STALE', state} end -- other words about what is done: their file must go
 	if get(w.s, w.i .. '.st') == 'done' then return {'DUP'} end
 	if get(w.r, 'cxl') ~= '' then -- what was tested may have changed meanwhile
 		lose(w.run, 'fail', w.owner, '', 0, true)

@@ -377,7 +377,7 @@ class Model:
         if run.st == "planned" or run.tok != token or not is_owner or run.end:
             return ["STALE", run.st]
         if shard.st == "done":
-            return ["DUP"]
+            return ["DUP"] if shard.sha == sha else ["STALE", run.st]
         if run.cxl:
             self.lose(run, "fail", owner, "", 0, True)
             return ["STALE", run.st]

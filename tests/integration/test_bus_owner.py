@@ -146,6 +146,18 @@ def test_a_result_that_is_not_what_it_says_is_refused(work, loader, forge):
     assert honest.result(shard) == "OK"
 
 
+def test_other_words_about_a_shard_that_is_done_leave_no_file(work, loader):
+    """Else whoever had one shard could fill the disk of the monitoring host, a MiB a message."""
+    honest = loader("l1")
+    work.plan()
+    shard = honest.take_work()
+    assert honest.result(shard) == "OK"
+    (kept,) = work.results()
+    for i in range(3):
+        assert honest.result(shard, line=result_line(shard, reason=f"other {i}")) == "STALE"
+    assert honest.result(shard) == "DUP" and work.results() == [kept]
+
+
 @pytest.mark.parametrize("message", [
     [], ["READY"], ["WORK", "r", 0, "t", 1, 1, 0, "{}"], ["BEAT", "../x", 0, "1.n", "n", 1, 1], ["BEAT", "r1", -1, "1.n", "n", 1, 1],
     ["BEAT", "r1", 5000, "1.n", "n", 1, 1], ["BEAT", "r1", 0, "1.n", "n", 1, 2 ** 54], ["FAIL", "r1", 0, "1.n", "n", 1, "x" * 5000],
