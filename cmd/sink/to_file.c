@@ -1,6 +1,7 @@
 /* The file sink: run.finished events, one a line, on the disk before anything else happens. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "cmd/sink/sinks.h"
 #include "common/base/crash.h"
@@ -29,12 +30,32 @@ static enum exit_code file_open(struct sink *s)
 	return EXIT_FINE;
 }
 
-/* One write a line, so that several writers of one file do not mix their lines. */
-static int append(struct to_file *own, const struct event *ev)
+/* A line that a full disk or a death cut off: the next one must not be joined to it. */
+static bool ends_in_mid_line(const char *path, int fd)
 {
-	struct buf line = BUF_INIT(EVENT_LINE_MAX_BYTES + 2);
+	struct stat st;
+	char last = '\n';
+	int in;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return false;
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return false;
+	if (pread(in, &last, 1, st.st_size - 1) != 1)
+		last = '\n';
+	close(in);
+	return last != '\n';
+}
+
+/* One write a line, so that several writers of one file do not mix their lines. */
+static int append(struct to_file *own, const char *path, const struct event *ev)
+{
+	struct buf line = BUF_INIT(EVENT_LINE_MAX_BYTES + 3);
 	int rc;
 
+	if (ends_in_mid_line(path, own->fd))
+		buf_addc(&line, '\n');
 	buf_add(&line, ev->line, ev->line_bytes);
 	buf_addc(&line, '\n');
 	CRASH_POINT("file.pre-write");
@@ -48,7 +69,7 @@ static int append(struct to_file *own, const struct event *ev)
 
 static int file_deliver(struct sink *s, const struct event *ev)
 {
-	int rc = append(s->own, ev);
+	int rc = append(s->own, s->value, ev);
 
 	if (rc != 0)
 		log_error("run %s is not in %s: %s", ev->run ? ev->run : "?", s->value,

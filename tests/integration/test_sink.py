@@ -281,6 +281,14 @@ def test_file(tmp_path):
     assert kept[0] == result()
 
 
+def test_a_line_that_was_cut_off_is_not_joined_to_the_next(tmp_path):
+    path = tmp_path / "told"
+    path.write_text('{"half')
+    assert pl("sink", "--to", f"file={path}", input=[result(verdict="better"), result(run="r" + "b" * 20, verdict="better")]).code == 0
+    first, *rest = path.read_text().splitlines()
+    assert first == '{"half' and [json.loads(x)["plimsollrun"] for x in rest] == ["r" + "a" * 20, "r" + "b" * 20]
+
+
 def test_file_on_a_full_disk():
     r = pl("sink", "--to", "file=/dev/full", input=[result(verdict="better")])
     assert r.code == 111 and "No space left" in r.errors, r
