@@ -49,21 +49,40 @@ static void close_run(struct collector *c, struct run *r)
 	stage_ack(c->st, r->id, NULL);
 }
 
-/* Sends it, without its histograms when it would be too large; keeps it for amendments. */
+static int make_event(const struct run *r, struct json *data, struct event *ev,
+		      char why[EVENT_WHY_SIZE])
+{
+	char *id = x_asprintf("%s.f%lld", r->id, (long long)json_get_int(data, "rev", 0));
+	int rc =
+		event_new(ev, EV_RUN_FINISHED, id, r->subject, r->id, r->last, json_ref(data), why);
+
+	free(id);
+	return rc;
+}
+
+/*
+ * Sends it, without its histograms when it would be too large; keeps it for amendments. Shards come
+ * from strangers: what cannot be said of them ends their run, and must not end us again and again.
+ */
 static void tell_data(struct collector *c, struct run *r, struct json *data_take)
 {
-	char why[EVENT_WHY_SIZE], *id;
+	char why[EVENT_WHY_SIZE];
 	struct event ev;
-	int rc;
+	int rc = make_event(r, data_take, &ev, why);
 
-	id = x_asprintf("%s.f%lld", r->id, (long long)json_get_int(data_take, "rev", 0));
-	rc = event_new(&ev, EV_RUN_FINISHED, id, r->subject, r->id, r->last, json_ref(data_take),
-		       why);
 	if (rc == -E2BIG) {
 		log_warn("run %s: the result is too large; its histograms are left out", r->id);
 		json_del(data_take, "histograms");
-		rc = event_new(&ev, EV_RUN_FINISHED, id, r->subject, r->id, r->last,
-			       json_ref(data_take), why);
+		rc = make_event(r, data_take, &ev, why);
+	}
+	if (rc != 0) {
+		struct json *data = finish_untellable(r->plan, data_take, why, r->last);
+
+		log_error("run %s ends without a verdict: its results cannot be told: %s", r->id,
+			  why);
+		json_free(data_take);
+		data_take = data;
+		rc = make_event(r, data_take, &ev, why);
 	}
 	if (rc == 0) {
 		run_set_told(&c->runs, r, data_take, ev.line_bytes);
@@ -75,7 +94,6 @@ static void tell_data(struct collector *c, struct run *r, struct json *data_take
 		stage_fail(c->st, EXIT_AGAIN);
 	}
 	json_free(data_take);
-	free(id);
 }
 
 /*

@@ -302,6 +302,18 @@ struct json *finish_unrun(const struct json *plan, enum run_outcome outcome, str
 	return o;
 }
 
+struct json *finish_untellable(const struct json *plan, const struct json *data, const char *why,
+			       struct wall now)
+{
+	struct json *o = finish_unrun(plan, RUN_FAILED, now);
+
+	json_put_str(o, "reason", why);
+	json_put_str(o, "verdict_reason", "its results cannot be told");
+	json_put_int(o, "rev", json_get_int(data, "rev", 0));
+	json_del(o, "cost_usd"); /* nobody knows */
+	return o;
+}
+
 struct json *finish_amended(const struct json *data, struct wall now)
 {
 	struct json *o = json_copy(data);

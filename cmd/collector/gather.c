@@ -12,6 +12,7 @@
 /* From this share of classified calls on, latency is judged on the warm ones (docs/MEASURING.md).
  */
 #define WARM_SHARE 0.9
+#define DOUBTS_MAX 32
 
 static const struct {
 	const char *name, *unit;
@@ -31,8 +32,11 @@ const char *figure_unit(enum figure f)
 	return figures[f].unit;
 }
 
+/* More than run.finished may hold say nothing more. */
 void gathered_doubt(struct gathered *g, const char *name)
 {
+	if (json_len(g->doubts) >= DOUBTS_MAX)
+		return;
 	for (size_t i = 0; i < json_len(g->doubts); i++) {
 		if (strcmp(json_str(json_elem(g->doubts, i)), name) == 0)
 			return;

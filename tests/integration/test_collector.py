@@ -110,6 +110,26 @@ def test_a_slower_function_is_worse_and_the_plan_is_passed_on():
     assert HdrHistogram.decode(data["histograms"]["new"]["response"]).get_total_count() == 152
 
 
+def hostile(index, of, **data):
+    event = shard(index, of)
+    event["data"].update(data)
+    return event
+
+
+@pytest.mark.parametrize("shards, outcome", [
+    ([hostile(0, 1, due=1, quality={"suspect": [f"doubt {i}" for i in range(32)]})], "suspect"),
+    ([hostile(i, 2, error_reasons={f"{i}.{k}": 1 for k in range(64)}) for i in range(2)], "failed"),
+    ([hostile(i, 2, throttle_reasons={"x": 2 ** 53}) for i in range(2)], "failed"),
+], ids=["doubts", "reasons", "counts"])
+def test_shards_that_add_up_to_no_event_end_their_run_and_no_other(shards, outcome):
+    """Each is a fine event; what comes of them is none. The run is told all the same, and the one behind it."""
+    behind = "rbbbbbbbbbbbbbbbbbbbb"
+    r = pl("collector", input=[planned(shards=len(shards)), *shards, planned(behind), shard(run=behind)])
+    told = {e["plimsollrun"]: e["data"] for e in r.events}
+    assert r.code == 0, r
+    assert told["raaaaaaaaaaaaaaaaaaaa"]["outcome"] == outcome and told[behind]["outcome"] == "valid"
+
+
 def test_replayed_shuffled_and_doubled_it_says_the_same():
     events = [planned(shards=3, environments=12), *(shard(i, 3) for i in range(3)), planned(OTHER, decision="refuse", reason="too dear"),
               planned("rcccccccccccccccccccc"), shard(run="rcccccccccccccccccccc", add_us=0, seed=5), report(1), report(2),
