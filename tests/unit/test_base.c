@@ -183,6 +183,41 @@ static void maps_keep_their_order(void **state)
 	strmap_release(&m, NULL);
 }
 
+/* Random puts and removals against a plain list: contents and order. */
+static void strmap_is_a_list_without_repeats(void **state)
+{
+	struct rng r = {20261122};
+	struct strmap m = {0};
+	int list[64], values[64];
+	size_t count = 0;
+
+	(void)state;
+	for (int turn = 0; turn < 200000; turn++) {
+		int n = (int)rng_below(&r, 64);
+		bool is_put = rng_below(&r, 2) == 0;
+		char key[16];
+		size_t at = 0;
+
+		snprintf(key, sizeof(key), "k%d", n);
+		while (at < count && list[at] != n)
+			at++;
+		assert_ptr_equal(is_put ? strmap_put(&m, key, &values[n]) : strmap_remove(&m, key),
+				 at < count ? &values[n] : NULL);
+		if (is_put && at == count) {
+			list[count++] = n;
+		} else if (!is_put && at < count) {
+			memmove(&list[at], &list[at + 1], (count - at - 1) * sizeof(*list));
+			count--;
+		}
+		assert_int_equal(m.count, count);
+		for (size_t i = 0; i < count; i++) {
+			assert_ptr_equal(m.items[i].value, &values[list[i]]);
+			assert_ptr_equal(strmap_get(&m, m.items[i].key), &values[list[i]]);
+		}
+	}
+	strmap_release(&m, NULL);
+}
+
 static void misspelt_names(void **state)
 {
 	static const char *const names[] = {"functions", "accounts", "limits", "url"};
@@ -232,6 +267,7 @@ int main(void)
 		cmocka_unit_test(dates),
 		cmocka_unit_test(lines_in_pieces),
 		cmocka_unit_test(maps_keep_their_order),
+		cmocka_unit_test(strmap_is_a_list_without_repeats),
 		cmocka_unit_test(misspelt_names),
 		cmocka_unit_test(splitmix64_vectors),
 		cmocka_unit_test(worse_exit_codes),
