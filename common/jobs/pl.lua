@@ -578,7 +578,7 @@ local function reap(R)
 			undue('lease', member)
 		elseif call('ZSCORE', P .. 'q:lease', member) then -- else gone with another shard of its run
 			for i = 0, num(r, 'n') - 1 do begun = begun or get(key('s', run), i .. '.st') ~= 'leased' end
-			local before = num(r, 'stall') + num(r, 'lexp') + num(r, 'fail')
+			local before = begun and num(r, 'stall') + num(r, 'fail') or num(r, 'lexp')
 			local most = begun and BACKOFF_MAX_MS or NOT_BEGUN_MAX_MS
 			lose(run, begun and 'stall' or 'lexp', 'reap', 'lease over', math.min(1000 * 2 ^ before, most))
 			n = n + 1

@@ -399,8 +399,9 @@ class Model:
             if member in self.q["lease"]:
                 run = self.runs[member.rpartition("/")[0]]
                 has_begun = any(shard.st != "leased" for shard in run.shards)
+                before = sum(n for reason, n in run.losses.items() if (reason == "lexp") != has_begun)
                 self.lose(run, "stall" if has_begun else "lexp", "reap", "lease over",
-                          min(1000 * 2 ** sum(run.losses.values()), BACKOFF_MS if has_begun else NOT_BEGUN_MS))
+                          min(1000 * 2 ** before, BACKOFF_MS if has_begun else NOT_BEGUN_MS))
                 n += 1
         return ["OK", str(n)]
 

@@ -149,6 +149,22 @@ def test_the_back_off_grows_while_nobody_begins_to_eight_seconds(jobs):
         assert want * 1000 - 2 <= wait <= want * 1000 + 2000
 
 
+def test_leases_that_nobody_began_do_not_lengthen_the_back_off_of_a_run_that_was_lost(jobs):
+    """In a storm of kills two-shard runs were left for minutes after it was over."""
+    run = jobs.planned()
+    for _ in range(10):
+        jobs.lease(run)
+        jobs.make_due("lease")
+        jobs("pl_reap", 100)
+        jobs.make_due("run")
+    token = jobs.lease(run)["token"]
+    assert jobs.beat(run, token, is_running=1) == ["OK"]
+    jobs.make_due("lease")
+    now = jobs.redis.client().time()
+    jobs("pl_reap", 100)
+    assert jobs.redis.client().zscore("{pl}:q:run", run) - (now[0] * 1000 + now[1] / 1000) <= 3000
+
+
 def test_a_dead_run_is_told_and_can_be_tried_again(jobs):
     run = jobs.planned()
     jobs.fail(run, jobs.lease(run)["token"], is_retry=0)
