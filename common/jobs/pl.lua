@@ -15,6 +15,7 @@ local JOURNAL_ENTRIES = '100000'
 local REPORTS_MAX, ENTRIES_MAX, LIST_MAX = 100, 50, 1000 -- reports of a run, entries of one function in pl_out, rows
 local LOOK = 500 -- runs that one pl_ready looks at from the front, and as many further back
 local BIG = 9e15 -- integers are exact up to here
+local COST_MAX = 1e12 -- µUSD of one run: what figures of a loader can make of it stays a number
 
 local P = '{pl}:'
 local QUEUES = {'new', 'run', 'lease', 'meas', 'out'}
@@ -662,7 +663,7 @@ end
 local function judge(R)
 	local run, rev, sha, bytes = R.id('run'), R.int('rev', 0, 999999), R.text('sha'), R.int('bytes', 0, BIG)
 	local verdict, wanted, cost = R.text('verdict'), R.flag('confirm_wanted'), R.text('cost')
-	cost = cost ~= '' and (cost:find('^%d+$') and tonumber(cost) or bad('cost'))
+	cost = cost ~= '' and (cost:find('^%d+$') and math.min(tonumber(cost), COST_MAX) or bad('cost'))
 	local docs = R.docs(R.int('puts', 0, 10000))
 	R.finish()
 	local r = key('r', run)

@@ -314,6 +314,14 @@ def test_no_run_is_planned_beyond_the_money_of_the_day(jobs):
     assert jobs.redis.client().hget("{pl}:money", DAY) == "700"
 
 
+def test_a_forged_cost_stays_a_number(jobs):
+    for _ in range(12):
+        run = jobs.planned(fn="prod/forged", cost=100)
+        jobs.shard(run, jobs.lease(run)["token"])
+        assert jobs("pl_judge", run, 0, "a" * 64, 10, "worse", 0, 9 * 10**17, 0)[0] == "OK"
+    assert jobs.redis.client().hget("{pl}:money", DAY) == str(12 * 10**12)
+
+
 @pytest.mark.parametrize("end,left", [("never leased", 0), ("leased, never begun", 0), ("begun", 500), ("judged", 120)])
 def test_money_is_given_back_when_nothing_was_called(jobs, end, left):
     run = jobs.planned(cost=500)
