@@ -10,6 +10,7 @@
 
 #define TOLD_OFFSET_US (100 * INT64_C(1000)) /* a change of this size is worth a line */
 #define RESULTS_LINGER_MS 2000
+#define CONNECT_PATIENCE_NS (6 * NS_PER_S) /* a start or a restart of the planner is no trouble */
 
 /* ---- READY ---- */
 
@@ -38,7 +39,9 @@ static void say_ready(struct worker *w)
 	wire_text(&o, w->accounts);
 	wire_number(&o, boot_us());
 	w->is_broker_told = wire_send(&o, w->work, NULL) == 0;
-	if (!w->is_broker_told)
+	if (w->is_broker_told)
+		w->told_at = mono_now();
+	else
 		log_limited(&w->deaf, LOG_WARN, "the planner cannot be reached; trying again");
 }
 
@@ -226,6 +229,7 @@ struct worker *worker_open(struct loop *l, const struct config_bus *settings,
 		return NULL;
 	}
 	w->ready_timer.run = on_ready_timer;
+	w->told_at = mono_now();
 	w->due_timer.run = on_due;
 	if (w->spool.count)
 		log_info("%zu results of an earlier process are sent again", w->spool.count);
@@ -261,7 +265,7 @@ void worker_stop(struct worker *w)
 
 bool worker_is_connected(const struct worker *w)
 {
-	return w->is_broker_told;
+	return w->is_broker_told || mono_diff_ns(mono_now(), w->told_at) < CONNECT_PATIENCE_NS;
 }
 
 size_t worker_unsent(const struct worker *w)

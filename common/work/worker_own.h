@@ -60,6 +60,7 @@ struct worker {
 	int64_t told_offset_us; /* the last one that was logged */
 	int64_t taken;		/* WORKs ever */
 	bool is_stopping, has_told_offset, is_broker_told;
+	struct mono told_at; /* when a READY left last; at first: when we began */
 	struct loop_timer ready_timer, due_timer;
 	struct loop_guard guard;
 	struct log_limit deaf;
