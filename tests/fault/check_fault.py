@@ -71,8 +71,8 @@ class Waker(threading.Thread):
 
 
 def watch(w, spec):
-    """A watcher tells of two functions and ends, or dies at the point."""
-    p = w.bus.start("watcher", "--once", "web/f0", "web/f1", env=spec)
+    """A watcher tells of six functions and ends, or dies at the point."""
+    p = w.bus.start("watcher", "--once", *(f"web/{f}" for f in w.functions[:6]), env=spec)
     wait_briefly(lambda: not p.is_alive() or is_stopped(p.pid), 5)
     if is_stopped(p.pid):
         time.sleep(2 * LEASE_S)
