@@ -80,13 +80,15 @@ def watch(w, spec):
     p.stop(5)
 
 
-def leave_old_file(w):
-    """Of a run that nobody knows any more: to be swept away."""
-    path = os.path.join(w.bus.state, "collector", "results", "raaaaaaaaaaaaaaaaaaaa.f0.json")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write("{}")
-    os.utime(path, (time.time() - 5 * 86400,) * 2)
+def leave_old_files(w):
+    """Of runs that nobody knows any more: to be swept away."""
+    folder = os.path.join(w.bus.state, "collector", "results")
+    os.makedirs(folder, exist_ok=True)
+    for letter in "abcdef":
+        path = os.path.join(folder, f"r{letter * 20}.f0.json")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("{}")
+        os.utime(path, (time.time() - 5 * 86400,) * 2)
 
 
 def drive(w, spec, hit, until):
@@ -132,7 +134,7 @@ def try_point(w, point, hit, how):
     for name in w.stages:
         w.restart(name, env=spec, number=signal.SIGKILL)
     before = {(name, code): count for name, codes in w.supervisor.deaths.items() for code, count in codes.items()}
-    leave_old_file(w)
+    leave_old_files(w)
     waker = Waker(w)
     waker.start()
     try:
