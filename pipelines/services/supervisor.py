@@ -46,6 +46,9 @@ class Supervisor:
         return os.path.join(self.folder, name + ".log")
 
     def log(self, name):
+        """What it has said so far."""
+        if not os.path.exists(self.log_path(name)):
+            return ""
         with open(self.log_path(name), encoding="utf-8", errors="replace") as f:
             return f.read()
 
