@@ -8,8 +8,8 @@
  *	struct tally *t = tally_new(&schedule, has_report);
  *	tally_due(t, &place);		// drawn from the schedule
  *	tally_done(t, &result);		// exactly once for each
- *	tally_json(t, data);		// adds due, series, warmup, blocks, calls, instances,
- *reasons tally_free(t);
+ *	tally_json(t, data);		// adds due, series, blocks, calls and more
+ *	tally_free(t);
  *
  * DIAGNOSTICS
  *	Outcomes that do not add up to what was due are a bug of ours: tally_json aborts.

@@ -6,16 +6,17 @@
  * metadata v2. With a profile named, the environment's keys are not looked at.
  * Then, when a role is given, AssumeRole on top with ExternalId, session name and session policy.
  *
- *	struct aws_chain *ch = aws_chain_new(&(struct aws_chain_options){.http = h, .role = arn,
- *...}); const struct aws_creds *c; rc = aws_chain_get(ch, &c, &err);	// renews before a third of
- *the life is left aws_chain_free(ch);
+ *	struct aws_chain *ch = aws_chain_new(&(struct aws_chain_options){.http = h, ...});
+ *	const struct aws_creds *c;
+ *	rc = aws_chain_get(ch, &c, &err);	// renews before a third of the life is left
+ *	aws_chain_free(ch);
  *
  * Secrets are wiped before their memory is given back, and are in no message.
  *
  * DIAGNOSTICS
  *	AWS_NO_CREDENTIALS names every place that was looked at and why it gave none. When a renewal
  *	fails while the old credentials still hold, the old ones are returned and a warning is
- *logged.
+ * logged.
  */
 #ifndef PLIMSOLL_AWS_CREDS_H
 #define PLIMSOLL_AWS_CREDS_H

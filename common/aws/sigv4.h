@@ -5,12 +5,12 @@
  * caller says what time it is. A signer keeps the day's key, and a result keeps its buffers, so
  * signing again allocates nothing once both are warm.
  *
- *	struct sigv4_signer s = {.region = "us-east-1", .service = "lambda", .creds = {ak, sk,
- *token}}; struct sigv4_result r = {0}; rc = sigv4_sign(&s, &(struct sigv4_request){.method =
- *"POST", .path = "/2015-03-31/functions/f/" "invocations", .query = "Qualifier=1", .headers = h,
- *.header_count = 2, .body = body, .body_bytes = n}, wall_from_s(due_s), &r);
- *	sigv4_write_headers(&r, &head);		// "X-Amz-Date: ...\r\n", ..., "Authorization:
- *...\r\n" sigv4_result_release(&r); sigv4_signer_release(&s);
+ *	struct sigv4_signer s = {.region = "us-east-1", .service = "lambda", .creds = creds};
+ *	struct sigv4_result r = {0};
+ *	rc = sigv4_sign(&s, &request, wall_from_s(due_s), &r);
+ *	sigv4_write_headers(&r, &head);		// "X-Amz-Date: ...", "Authorization: ..."
+ *	sigv4_result_release(&r);
+ *	sigv4_signer_release(&s);
  *
  * path and query are given as they stand on the wire. The path is encoded once more, segment by
  * segment (every service but s3), and normalised unless told otherwise; the query is decoded,

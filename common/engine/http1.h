@@ -21,7 +21,7 @@
  *
  * DIAGNOSTICS
  *	HTTP1_BAD with a reason in why: not HTTP/1.x, a malformed line, a bound passed, a body
- *length that contradicts itself, an upgrade nobody asked for. From http1_eof: closed too early.
+ * length that contradicts itself, an upgrade nobody asked for. From http1_eof: closed too early.
  */
 #ifndef PLIMSOLL_ENGINE_HTTP1_H
 #define PLIMSOLL_ENGINE_HTTP1_H

@@ -18,7 +18,7 @@
  * DIAGNOSTICS
  *	Data errors only: -EINVAL (no event, unknown member type, missing member), -E2BIG
  *	(longer than the type may be), each with a reason. Unknown types and unknown members are
- *fine.
+ * fine.
  */
 #ifndef PLIMSOLL_EVENT_EVENT_H
 #define PLIMSOLL_EVENT_EVENT_H

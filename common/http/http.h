@@ -1,6 +1,6 @@
 /*
  * http.h - one HTTP request at a time, with a deadline, blocking or in the loop (rank 2). The only
- *door to libcurl.
+ * door to libcurl.
  *
  * Everything in Plimsoll that speaks HTTP outside the loader's hot path goes through here.
  * http and https only, no redirects, no proxy, bounded head and body, connections kept between

@@ -2,9 +2,9 @@
  * spool.h - results of a loader that nobody has acknowledged yet, one file each (rank 4).
  *
  * DIR/<run>.<i>.<token>.result: a head line with what RESULT needs and the SHA-256, then the
- *event's line. Durable when spool_put returns an item with is_durable; when the disk does not take
- *it (full, read-only), the line is kept in memory instead: a crash then costs a repetition of the
- *shard, nothing else. What cannot be read back goes to DIR/bad for a person to look at.
+ * event's line. Durable when spool_put returns an item with is_durable; when the disk does not take
+ * it (full, read-only), the line is kept in memory instead: a crash then costs a repetition of the
+ * shard, nothing else. What cannot be read back goes to DIR/bad for a person to look at.
  *
  *	rc = spool_open(&s, dir);		// what an earlier process left is in s.first
  *	item = spool_put(&s, &key, line, len);
