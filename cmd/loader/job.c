@@ -223,7 +223,6 @@ static void act(struct loop *l, struct loop_timer *t)
 
 	(void)l;
 	if (j->state == JOB_OVER) {
-		stage_wake(j->world->stage);
 		job_free(j);
 		return;
 	}

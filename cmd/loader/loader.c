@@ -68,8 +68,6 @@ static void look_at_pause(struct loop *l, struct loop_timer *t)
 
 	if (is_paused != ld->world.is_paused)
 		log_info("%s: %s", ld->pause_file, is_paused ? "paused" : "going on");
-	if (ld->world.is_paused && !is_paused)
-		stage_wake(ld->world.stage);
 	ld->world.is_paused = is_paused;
 	for (struct job *j = ld->world.first; is_paused && j; j = j->next)
 		if (j->state != JOB_WAITING || ld->world.is_bus)

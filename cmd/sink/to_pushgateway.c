@@ -2,17 +2,18 @@
  * The pushgateway sink: one group of metrics a function, kept equal to what is known of it.
  *
  * Level-triggered: an event changes the ledger (ledger.h, in the state) and marks its group
- * (pages.h) as owed; what is pushed is always the newest state, whole. An event is done when the
- * gateway has taken a state that it is in. A gateway that was started again is owed everything, and
- * every REPUSH_NS so is one that was not. Trouble with the gateway pauses all, longer each time; a
- * group that it refuses waits alone, and its events are given up. In a pipe, what is still owed at
- * the end is remembered for the next start.
+ * (pages.h) as owed (owed.h); what is pushed is always the newest state, whole. An event is done
+ * when the gateway has taken a state that it is in. A gateway that was started again is owed
+ * everything, and every REPUSH_NS so is one that was not. Trouble with the gateway pauses all,
+ * longer each time; a group that it refuses waits alone, and its events are given up. In a pipe,
+ * what is still owed at the end is remembered for the next start.
  *
  * One call to the gateway at a time, in the loop: one that hangs holds up nobody else.
  */
 #include <errno.h>
 
 #include "cmd/sink/gateway.h"
+#include "cmd/sink/owed.h"
 #include "cmd/sink/pages.h"
 #include "common/base/log.h"
 #include "common/base/strmap.h"
@@ -25,20 +26,6 @@
 #define REFUSED_PAUSE_NS (600 * NS_PER_S)
 #define REPUSH_NS (300 * NS_PER_S)
 
-/* An event that is in the ledger. */
-struct waiting {
-	struct waiting *next;
-	unsigned version;
-	char id[];
-};
-
-struct owed {
-	struct mono not_before;
-	unsigned version; /* counts the events; a push settles the version it rendered */
-	bool is_refused;
-	struct waiting *first, **end;
-};
-
 struct to_pushgateway {
 	struct sink *sink;
 	struct sink_world *world;
@@ -47,7 +34,7 @@ struct to_pushgateway {
 	struct loop *loop;
 	struct loop_timer work, sweep, repush;
 	struct strmap accounts; /* of the state, while it is swept */
-	struct strmap owed;	/* group -> struct owed, in the order they came */
+	struct owed owed;
 	bool is_batch;
 
 	char pushing[PAGES_GROUP_SIZE]; /* the group that is on its way */
@@ -77,26 +64,17 @@ static void gateway_key(const char *url, char key[PAGES_KEY_SIZE])
 	snprintf(key, PAGES_KEY_SIZE, "gateways/%.16s", hex);
 }
 
-static struct owed *owe_group(struct to_pushgateway *p, const char *group)
+static struct owed_group *owe_group(struct to_pushgateway *p, const char *group)
 {
-	struct owed *o = strmap_get(&p->owed, group);
+	struct owed_group *g = owed_add(&p->owed, group);
 
-	if (o == NULL) {
-		o = x_calloc(1, sizeof(*o));
-		o->end = &o->first;
-		strmap_put(&p->owed, group, o);
-	}
-	o->version++;
-	/* New content may please the gateway where the old did not. */
-	o->not_before = (struct mono){0};
-	o->is_refused = false;
 	p->is_saved = false;
 	if (!gateway_is_busy(p->gateway) && (!loop_timer_is_set(&p->work) || p->pause_ns == 0))
 		go_on(p);
-	return o;
+	return g;
 }
 
-static struct owed *owe(struct to_pushgateway *p, const char *subject)
+static struct owed_group *owe(struct to_pushgateway *p, const char *subject)
 {
 	char group[PAGES_GROUP_SIZE];
 
@@ -115,19 +93,6 @@ static void owe_everything(struct to_pushgateway *p)
 	owe(p, PAGES_SERVICE);
 }
 
-static void free_owed(void *value)
-{
-	struct owed *o = value;
-
-	while (o->first) {
-		struct waiting *w = o->first;
-
-		o->first = w->next;
-		free(w);
-	}
-	free(o);
-}
-
 /* What the next process has to know. */
 static void save(struct to_pushgateway *p)
 {
@@ -135,8 +100,8 @@ static void save(struct to_pushgateway *p)
 	char key[PAGES_KEY_SIZE];
 
 	gateway_key(p->url, key);
-	for (size_t i = 0; i < p->owed.count; i++)
-		json_push(list, json_new_str(p->owed.items[i].key));
+	for (size_t i = 0; i < p->owed.groups.count; i++)
+		json_push(list, json_new_str(p->owed.groups.items[i].key));
 	json_put_str(doc, "url", p->url);
 	json_put_str(doc, "started", p->started);
 	json_put(doc, "owed", list);
@@ -166,18 +131,11 @@ static void load(struct to_pushgateway *p)
 	json_free(doc);
 }
 
-static size_t count_refused(const struct to_pushgateway *p)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < p->owed.count; i++)
-		count += ((const struct owed *)p->owed.items[i].value)->is_refused;
-	return count;
-}
-
 static size_t pushgateway_refused(const struct sink *s)
 {
-	return count_refused(s->own);
+	const struct to_pushgateway *p = s->own;
+
+	return owed_refused(&p->owed);
 }
 
 /* The conversation. */
@@ -208,7 +166,7 @@ static void started(enum gateway_answer answer, const char *why, void *ctx)
 
 	if (answer != GATEWAY_DONE) {
 		/* At the end a gateway that is down and is owed nothing is no trouble. */
-		if (p->owed.count == 0)
+		if (p->owed.groups.count == 0)
 			p->wants_poll = false;
 		pause_all(p, why);
 		return;
@@ -225,30 +183,25 @@ static void started(enum gateway_answer answer, const char *why, void *ctx)
 	owe_everything(p);
 }
 
-/* The gateway has, or refuses for good, what was rendered: so much for the events in it. */
-static struct owed *settle(struct to_pushgateway *p)
+static void event_is_done(const char *id, void *ctx)
 {
-	struct owed *o = strmap_get(&p->owed, p->pushing);
+	struct to_pushgateway *p = ctx;
 
-	while (o->first && o->first->version <= p->pushing_version) {
-		struct waiting *w = o->first;
+	sink_done(p->sink, id);
+}
 
-		o->first = w->next;
-		if (!o->first)
-			o->end = &o->first;
-		sink_done(p->sink, w->id);
-		free(w);
-	}
+/* The gateway has, or refuses for good, what was rendered. The group, unless more is owed by now.
+ */
+static struct owed_group *settle(struct to_pushgateway *p)
+{
 	p->is_saved = false;
-	return o;
+	return owed_settle(&p->owed, p->pushing, p->pushing_version, event_is_done, p);
 }
 
 static void pushed(struct to_pushgateway *p)
 {
-	struct owed *o = settle(p);
-
-	if (o->version == p->pushing_version)
-		free_owed(strmap_remove(&p->owed, p->pushing));
+	if (settle(p))
+		owed_remove(&p->owed, p->pushing);
 	go_on(p);
 }
 
@@ -264,14 +217,14 @@ static void stump_is_gone(enum gateway_answer answer, const char *why, void *ctx
 /* The gateway keeps a stump of a refused group: it goes too, and the group waits. */
 static void set_aside(struct to_pushgateway *p, const char *refusal)
 {
-	struct owed *o = settle(p);
+	struct owed_group *g = settle(p);
 	struct buf path = BUF_INIT(1024);
 
 	log_error("Pushgateway %s refuses the group of %s: %s; set aside for ten minutes", p->url,
 		  p->pushing, refusal);
-	if (o->version == p->pushing_version) {
-		o->is_refused = true;
-		o->not_before = mono_add_ns(mono_now(), REFUSED_PAUSE_NS);
+	if (g) {
+		g->is_refused = true;
+		g->not_before = mono_add_ns(mono_now(), REFUSED_PAUSE_NS);
 	}
 	if (strcmp(p->pushing, PAGES_SERVICE) != 0)
 		owe(p, PAGES_SERVICE);
@@ -300,30 +253,14 @@ static void push(struct to_pushgateway *p, const char *group)
 	struct buf path = BUF_INIT(1024);
 
 	snprintf(p->pushing, sizeof(p->pushing), "%s", group);
-	p->pushing_version = ((const struct owed *)strmap_get(&p->owed, group))->version;
-	pages_render(p->world, p->pushing, p->is_batch, count_refused(p), &p->body);
+	p->pushing_version = owed_get(&p->owed, group)->version;
+	pages_render(p->world, p->pushing, p->is_batch, owed_refused(&p->owed), &p->body);
 	pages_path(p->pushing, &path);
 	if (p->body.len_bytes > 0)
 		gateway_put(p->gateway, buf_str(&path), &p->body, answered, p);
 	else
 		gateway_delete(p->gateway, buf_str(&path), answered, p);
 	buf_release(&path);
-}
-
-/* The first that may be tried now; else how long until one may. */
-static const char *next_owed(const struct to_pushgateway *p, int64_t *wait_ns)
-{
-	struct mono now = mono_now();
-
-	*wait_ns = POLL_NS;
-	for (size_t i = 0; i < p->owed.count; i++) {
-		const struct owed *o = p->owed.items[i].value;
-
-		if (!mono_is_before(now, o->not_before))
-			return p->owed.items[i].key;
-		*wait_ns = MIN_OF(*wait_ns, mono_diff_ns(o->not_before, now));
-	}
-	return NULL;
 }
 
 /* Groups in the gateway that are not to be there, of accounts that the state knows. */
@@ -399,7 +336,7 @@ static void on_repush(struct loop *l, struct loop_timer *t)
 
 static void give_up(struct to_pushgateway *p)
 {
-	p->lost = p->owed.count;
+	p->lost = p->owed.groups.count;
 	p->wants_poll = false;
 	if (p->lost > 0)
 		log_error("Pushgateway %s: %zu group%s not pushed; %s", p->url, p->lost,
@@ -415,7 +352,7 @@ static void on_work(struct loop *l, struct loop_timer *t)
 	struct to_pushgateway *p = CONTAINER_OF(t, struct to_pushgateway, work);
 	bool is_poll_due = p->wants_poll || !mono_is_before(mono_now(), p->poll_at);
 	const char *group;
-	int64_t wait_ns = 0;
+	int64_t wait_ns = POLL_NS;
 
 	if (gateway_is_busy(p->gateway))
 		return;
@@ -434,14 +371,14 @@ static void on_work(struct loop *l, struct loop_timer *t)
 		gateway_each(p->gateway, check_group, swept, p);
 		return;
 	}
-	group = next_owed(p, &wait_ns);
+	group = owed_next(&p->owed, mono_now(), &wait_ns);
 	if (group != NULL) {
 		push(p, group);
 		return;
 	}
 	if (!p->is_saved)
 		save(p);
-	loop_timer_set_in(l, t, MIN_OF(wait_ns, POLL_NS));
+	loop_timer_set_in(l, t, wait_ns);
 }
 
 /* The sink. */
@@ -508,17 +445,6 @@ static enum exit_code pushgateway_open(struct sink *s)
 	return EXIT_FINE;
 }
 
-static void wait_for_push(struct owed *o, const char *id)
-{
-	size_t size = strlen(id) + 1;
-	struct waiting *w = x_calloc(1, sizeof(*w) + size);
-
-	memcpy(w->id, id, size);
-	w->version = o->version;
-	*o->end = w;
-	o->end = &w->next;
-}
-
 static int pushgateway_deliver(struct sink *s, const struct event *ev)
 {
 	struct to_pushgateway *p = s->own;
@@ -539,7 +465,7 @@ static int pushgateway_deliver(struct sink *s, const struct event *ev)
 	/* On the bus one that is known may be told again because its push is not known to be. */
 	if (!is_news && !stage_is_bus(p->world->st))
 		return 0;
-	wait_for_push(owe(p, ev->subject), ev->id);
+	owed_wait(owe(p, ev->subject), ev->id);
 	return -EINPROGRESS;
 }
 
@@ -560,14 +486,14 @@ static size_t pushgateway_held(const struct sink *s)
 
 	if (p->lost > 0)
 		return 0;
-	return p->owed.count - count_refused(p) + (p->is_ending && p->wants_poll);
+	return p->owed.groups.count - owed_refused(&p->owed) + (p->is_ending && p->wants_poll);
 }
 
 static enum exit_code pushgateway_close(struct sink *s)
 {
 	struct to_pushgateway *p = s->own;
 	/* On the bus nothing is lost: Redis still has the events. */
-	bool has_owed = p->owed.count > 0 && !stage_is_bus(p->world->st);
+	bool has_owed = p->owed.groups.count > 0 && !stage_is_bus(p->world->st);
 
 	if (!p->is_saved)
 		save(p);
@@ -575,7 +501,7 @@ static enum exit_code pushgateway_close(struct sink *s)
 	loop_timer_clear(p->loop, &p->sweep);
 	loop_timer_clear(p->loop, &p->repush);
 	gateway_free(p->gateway);
-	strmap_release(&p->owed, free_owed);
+	owed_release(&p->owed);
 	strmap_release(&p->accounts, NULL);
 	buf_release(&p->body);
 	free(p);

@@ -25,29 +25,6 @@ void calls_release(struct calls *c)
 	*c = (struct calls)CALLS_INIT;
 }
 
-static size_t count_of_rounds(const struct calls *c, uint32_t every)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < c->count; i++)
-		count += c->items[i].round % every == 0;
-	return count;
-}
-
-void calls_thin(struct calls *c)
-{
-	uint32_t every = c->every;
-	size_t kept = 0;
-
-	while (count_of_rounds(c, every) > CALLS_MAX)
-		every += c->every;
-	for (size_t i = 0; i < c->count; i++)
-		if (c->items[i].round % every == 0)
-			c->items[kept++] = c->items[i];
-	c->count = kept;
-	c->every = every;
-}
-
 /* writing */
 
 static void add_u32(struct buf *out, uint32_t v)

@@ -58,11 +58,6 @@ struct calls {
 
 void calls_add(struct calls *c, const struct call_record *r);
 void calls_release(struct calls *c);
-/*
- * Keeps every k-th whole round (round % k == 0) with the smallest k that leaves at most
- * CALLS_MAX calls, and sets every to k. A single round must not be larger than that.
- */
-void calls_thin(struct calls *c);
 /* Appends to base64; at most about 920 KB. */
 void calls_encode(const struct calls *c, struct buf *base64);
 /* out is written only on success, whatever it held before; release it then. */

@@ -9,8 +9,8 @@
  * The contract (docs/STAGE.md):
  * - take() is handed one valid event at a time, of a kind in eats|reads; it keeps nothing of it.
  * - what it emits and puts into the state becomes durable together when it returns 0.
- * - -EAGAIN: the same event is offered again when the stage calls stage_wake(); any other error
- *   rejects the event (counted, kept with --reject) and the stage lives on.
+ * - -EAGAIN: the same event is offered again in a later turn of the loop; any other error rejects
+ *   the event (counted, kept with --reject) and the stage lives on.
  * - events in eats are consumed; all others are passed on unchanged and in order.
  *
  *	int main(int argc, char **argv)
@@ -69,7 +69,7 @@ struct stage_def {
 	/* Opens configuration, state, sinks. Before READY. An enum exit_code; 0 goes on. */
 	int (*open)(struct stage *st, void *opts, void **ctx);
 	int (*take)(struct stage *st, const struct event *ev, void *ctx);
-	/* False makes the skeleton stop reading (back-pressure); call stage_wake() when it changes.
+	/* False makes the skeleton stop reading (back-pressure). Asked in every turn of the loop.
 	 */
 	bool (*has_room)(void *ctx);
 	/* On the bus: how many it could take at once. NULL: one when has_room(). */
@@ -114,8 +114,6 @@ MUST_CHECK int stage_emit(struct stage *st, const struct event *ev);
 MUST_CHECK int stage_emit_new(struct stage *st, enum event_kind kind, const char *id,
 			      const char *subject, const char *run, struct wall time,
 			      struct json *data_take);
-/* has_room() or an -EAGAIN may have changed: look again. */
-void stage_wake(struct stage *st);
 /* Ends the stage as if its input had ended; for sources. */
 void stage_finish(struct stage *st, enum exit_code code);
 /* The stage cannot go on: environment error. Ends with this code after flushing. */

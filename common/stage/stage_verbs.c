@@ -62,12 +62,6 @@ int stage_emit_new(struct stage *st, enum event_kind kind, const char *id, const
 	return rc;
 }
 
-void stage_wake(struct stage *st)
-{
-	/* The turn that follows every callback looks at everything again. */
-	(void)st;
-}
-
 void stage_finish(struct stage *st, enum exit_code code)
 {
 	st->code = exit_code_worse(st->code, code);

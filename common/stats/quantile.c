@@ -36,8 +36,3 @@ double quantile_in_place(double *v, size_t count, double q)
 	quantile_sort(v, count);
 	return quantile_of_sorted(v, count, q);
 }
-
-double median_in_place(double *v, size_t count)
-{
-	return quantile_in_place(v, count, 0.5);
-}

@@ -4,7 +4,7 @@
  * The definition of Hyndman and Fan's type 7 (what R and numpy give by default): linear between
  * the two neighbours.
  *
- *	double middle = median_in_place(values, count);
+ *	double middle = quantile_in_place(values, count, 0.5);
  */
 #ifndef PLIMSOLL_STATS_QUANTILE_H
 #define PLIMSOLL_STATS_QUANTILE_H
@@ -16,6 +16,5 @@ void quantile_sort(double *v, size_t count); /* ascending */
 double quantile_of_sorted(const double *sorted, size_t count, double q);
 /* Sorts v. */
 double quantile_in_place(double *v, size_t count, double q);
-double median_in_place(double *v, size_t count);
 
 #endif

@@ -130,8 +130,3 @@ void broker_reload(struct broker *b)
 	if (bus_allow_reload(b->bus, why) != 0)
 		log_error("bus.loaders: %s; until it is mended nobody may connect", why);
 }
-
-size_t broker_loaders(const struct broker *b)
-{
-	return b->slot_count;
-}

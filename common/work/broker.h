@@ -32,6 +32,5 @@ struct broker *broker_open(struct loop *l, struct jobs *j, const struct config_b
 void broker_free(struct broker *b);
 void broker_kick(struct broker *b);   /* something became planned */
 void broker_reload(struct broker *b); /* the allow-list is read again */
-size_t broker_loaders(const struct broker *b);
 
 #endif

@@ -268,11 +268,6 @@ bool worker_is_connected(const struct worker *w)
 	return w->is_broker_told || mono_diff_ns(mono_now(), w->told_at) < CONNECT_PATIENCE_NS;
 }
 
-size_t worker_unsent(const struct worker *w)
-{
-	return w->spool.count;
-}
-
 size_t worker_held(const struct worker *w)
 {
 	return held_count(w, ~(1u << HELD_TELLING)) + w->spool.count;

@@ -46,7 +46,6 @@ void worker_stop(struct worker *w);
 void worker_finished(struct worker *w, const struct event *ev);
 /* Shards at work plus results that nobody has acknowledged. */
 size_t worker_held(const struct worker *w);
-size_t worker_unsent(const struct worker *w); /* of those: results */
 /* A connection is there, or has been within seconds: a READY could be sent. */
 bool worker_is_connected(const struct worker *w);
 /* The planner's wall clock minus ours; false: nothing was heard of it yet. */

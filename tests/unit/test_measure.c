@@ -188,33 +188,13 @@ static void test_decode_refusals(void **state)
 	}
 }
 
-static void test_thin(void **state)
-{
-	struct calls c = CALLS_INIT;
-	struct buf text = BUF_INIT(1 << 20);
-
-	(void)state;
-	for (uint32_t i = 0; i < 25000; i++)
-		calls_add(&c, &(struct call_record){.round = i / 8});
-	calls_thin(&c);
-	assert_int_equal(c.every, 3);
-	assert_int_equal(c.count, 8336); /* rounds 0, 3 ... 3123 of 8 calls each */
-	assert_int_equal(c.items[8].round, 3);
-	calls_encode(&c, &text);
-	assert_false(buf_is_over(&text));
-	calls_thin(&c);
-	assert_int_equal(c.count, 8336);
-	assert_int_equal(c.every, 3);
-	calls_release(&c);
-	buf_release(&text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	   cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_decode_refusals),
-		cmocka_unit_test(test_thin),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_decode_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

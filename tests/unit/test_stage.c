@@ -25,7 +25,6 @@
 #define THREE CHANGED("caaaaaaaaaaaaaaaaaaaa") OTHER CHANGED("cbbbbbbbbbbbbbbbbbbbb")
 
 static struct loop_timer timer;
-static struct stage *current;
 static bool has_no_room;
 static int takes;
 static int *asked_for_room; /* shared with the child */
@@ -34,12 +33,10 @@ static void make_room(struct loop *l, struct loop_timer *t)
 {
 	(void)l, (void)t;
 	has_no_room = false;
-	stage_wake(current);
 }
 
 static void busy_for(struct stage *st, int64_t ns)
 {
-	current = st;
 	has_no_room = true;
 	timer.run = make_room;
 	loop_timer_set_in(stage_loop(st), &timer, ns);
