@@ -86,6 +86,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
 
 # Programs that only the tests need, from one file each.
 TEST_PROGRAMS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
+BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(ARCHIVES)
+	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 $(B)/tests/%: $(B)/tests/helpers/%.o $(ARCHIVES)
 	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 
