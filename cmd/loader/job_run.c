@@ -133,7 +133,7 @@ static void count_call(struct job *j, const struct place *place, const struct en
 static void look_at_clock(struct job *j, const struct engine_call *e)
 {
 	size_t len_bytes;
-	const char *date = http1_header(e->response, "date", &len_bytes);
+	const char *date = response_header(e->response, "date", &len_bytes);
 	int64_t offset_ms;
 
 	if (!date)
@@ -232,7 +232,7 @@ static void send_one(struct job *j, const struct place *place)
 	c->place = *place;
 	c->engine = (struct engine_call){
 		.due = mono_add_ns(j->origin, place->due_ns),
-		.request = {c->request->bytes.data, c->request->bytes.len_bytes},
+		.request = &c->request->request,
 	};
 	engine_submit(j->pools[i], &c->engine);
 }

@@ -70,6 +70,7 @@ static void release_lane(struct lane *lane)
 		if (p->bytes.data)
 			digest_wipe(p->bytes.data, p->bytes.cap_bytes);
 		buf_release(&p->bytes);
+		engine_request_release(&p->request);
 		free(p);
 	}
 }
@@ -110,6 +111,15 @@ static struct prepared *unused(struct lane *lane)
 	return p;
 }
 
+static int set_request(struct prepared *p, char why[SHARD_WHY_SIZE])
+{
+	int rc = engine_request_set(&p->request, p->bytes.data, p->bytes.len_bytes);
+
+	if (rc != 0)
+		snprintf(why, SHARD_WHY_SIZE, "the request has no head");
+	return rc;
+}
+
 static int fill(struct lanes *ln, size_t i, uint16_t payload, struct wall at, struct prepared *p,
 		char why[SHARD_WHY_SIZE])
 {
@@ -131,6 +141,8 @@ static int fill(struct lanes *ln, size_t i, uint16_t payload, struct wall at, st
 	}
 	buf_clear(&p->bytes);
 	rc = ln->kinds[i]->prepare(&rq, &ln->scratch, &p->bytes, why);
+	if (rc == 0)
+		rc = set_request(p, why);
 	/* The view must not outlive the keys, which may be swapped and wiped. */
 	ln->signers[i].creds = (struct sigv4_creds){0};
 	return rc;

@@ -6,11 +6,13 @@
  * without a signature once a run. Bytes stay until the last call that borrowed them is done.
  *
  *	rc = lanes_get(ln, variant_index, payload, due, &req, why);
- *	... send req->bytes ...
+ *	... send &req->request ...
  *	lanes_put(req);
  */
 #ifndef PLIMSOLL_LOADER_LANES_H
 #define PLIMSOLL_LOADER_LANES_H
+
+#include "common/engine/request.h"
 
 #include "cmd/loader/session.h"
 #include "cmd/loader/shard.h"
@@ -19,6 +21,7 @@
 struct prepared {
 	struct prepared *next;
 	struct buf bytes;
+	struct engine_request request; /* of those bytes */
 	int64_t second;
 	uint64_t generation;
 	uint32_t users;

@@ -65,11 +65,11 @@ void target_add_headers(const struct target_request *rq, struct buf *out)
 }
 
 /* The text at a JSON pointer or header:NAME. False when the answer does not have it. */
-static bool find_text(const struct http1_response *r, const char *place, struct json_slice *out)
+static bool find_text(const struct response *r, const char *place, struct json_slice *out)
 {
 	if (strncmp(place, "header:", 7) == 0) {
 		out->kind = JSON_SLICE_STR;
-		out->at = http1_header(r, place + 7, &out->len_bytes);
+		out->at = response_header(r, place + 7, &out->len_bytes);
 		return out->at != NULL;
 	}
 	return json_find(buf_str(&r->body), r->body.len_bytes, place, out);
@@ -93,8 +93,7 @@ static enum temperature temperature_of(const struct json_slice *v)
 	return TEMP_UNKNOWN;
 }
 
-static void check_expected(const struct shard_target *t, const struct http1_response *r,
-			   struct answer *a)
+static void check_expected(const struct shard_target *t, const struct response *r, struct answer *a)
 {
 	if (t->expect_body &&
 	    !memmem(buf_str(&r->body), r->body.len_bytes, t->expect_body, strlen(t->expect_body)))
@@ -103,7 +102,7 @@ static void check_expected(const struct shard_target *t, const struct http1_resp
 }
 
 void target_read(const struct target_kind *kind, const struct shard_target *t,
-		 const struct http1_response *r, struct target_scratch *s, struct answer *a)
+		 const struct response *r, struct target_scratch *s, struct answer *a)
 {
 	struct json_slice v;
 

@@ -18,7 +18,7 @@
 #include "common/aws/sigv4.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/engine/http1.h"
+#include "common/engine/response.h"
 #include "common/measure/outcome.h"
 
 #include "cmd/loader/shard.h"
@@ -64,7 +64,7 @@ struct target_kind {
 	int (*prepare)(const struct target_request *rq, struct target_scratch *s, struct buf *out,
 		       char why[SHARD_WHY_SIZE]);
 	/* Sets outcome, reason, request id and what the provider says; the rest is zeroed. */
-	void (*classify)(const struct shard_target *t, const struct http1_response *r,
+	void (*classify)(const struct shard_target *t, const struct response *r,
 			 struct target_scratch *s, struct answer *a);
 };
 
@@ -73,7 +73,7 @@ extern const struct target_kind target_lambda, target_http;
 const struct target_kind *target_kind(const char *method); /* NULL when not known */
 /* classify, then what is configured: expect, instance, cold. No allocation once s is warm. */
 void target_read(const struct target_kind *kind, const struct shard_target *t,
-		 const struct http1_response *r, struct target_scratch *s, struct answer *a);
+		 const struct response *r, struct target_scratch *s, struct answer *a);
 
 /* For plug-ins: a reason cut to its size, with anything but plain characters replaced. */
 void answer_reason(struct answer *a, enum outcome outcome, const char *text, size_t len_bytes);

@@ -35,16 +35,16 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 	return -E2BIG;
 }
 
-static void classify(const struct shard_target *t, const struct http1_response *r,
+static void classify(const struct shard_target *t, const struct response *r,
 		     struct target_scratch *s, struct answer *a)
 {
 	bool is_expected = t->expect_status ? r->status == t->expect_status
 					    : r->status >= 200 && r->status < 300;
 
 	(void)s;
-	a->request_id = http1_header(r, "x-amzn-requestid", &a->id_bytes);
+	a->request_id = response_header(r, "x-amzn-requestid", &a->id_bytes);
 	if (!a->request_id)
-		a->request_id = http1_header(r, "x-request-id", &a->id_bytes);
+		a->request_id = response_header(r, "x-request-id", &a->id_bytes);
 	if (is_expected)
 		a->outcome = OUT_OK;
 	else

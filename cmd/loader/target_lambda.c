@@ -80,11 +80,11 @@ out:
 	return rc;
 }
 
-static void take_report(const struct http1_response *r, struct target_scratch *s, struct answer *a)
+static void take_report(const struct response *r, struct target_scratch *s, struct answer *a)
 {
 	struct report rep;
 	size_t len_bytes;
-	const char *text = http1_header(r, "x-amz-log-result", &len_bytes);
+	const char *text = response_header(r, "x-amz-log-result", &len_bytes);
 
 	if (!text)
 		return;
@@ -100,10 +100,10 @@ static void take_report(const struct http1_response *r, struct target_scratch *s
 }
 
 /* The service's own word: x-amzn-errortype or a member of the body, without its decoration. */
-static bool error_word(const struct http1_response *r, const char *member, bool is_header_first,
+static bool error_word(const struct response *r, const char *member, bool is_header_first,
 		       struct json_slice *out)
 {
-	const char *header = http1_header(r, "x-amzn-errortype", &out->len_bytes);
+	const char *header = response_header(r, "x-amzn-errortype", &out->len_bytes);
 	struct json_slice v;
 	const char *cut;
 
@@ -133,7 +133,7 @@ static bool is_of_account(const struct json_slice *word)
 	       memcmp(word->at, prefix, sizeof(prefix) - 1) != 0;
 }
 
-static void classify_error(const struct http1_response *r, struct answer *a)
+static void classify_error(const struct response *r, struct answer *a)
 {
 	bool is_throttle = r->status == 429;
 	struct json_slice word = {JSON_SLICE_STR, NULL, 0};
@@ -155,28 +155,28 @@ static bool is_number(const char *s)
 }
 
 /* An answer of another version would be counted on the wrong side of the comparison. */
-static bool is_other_version(const struct shard_target *t, const struct http1_response *r)
+static bool is_other_version(const struct shard_target *t, const struct response *r)
 {
 	size_t len_bytes;
-	const char *version = http1_header(r, "x-amz-executed-version", &len_bytes);
+	const char *version = response_header(r, "x-amz-executed-version", &len_bytes);
 
 	return version && is_number(t->qualifier) &&
 	       (len_bytes != strlen(t->qualifier) || memcmp(version, t->qualifier, len_bytes) != 0);
 }
 
-static void classify(const struct shard_target *t, const struct http1_response *r,
+static void classify(const struct shard_target *t, const struct response *r,
 		     struct target_scratch *s, struct answer *a)
 {
 	size_t len_bytes;
 	const char *error;
 
-	a->request_id = http1_header(r, "x-amzn-requestid", &a->id_bytes);
+	a->request_id = response_header(r, "x-amzn-requestid", &a->id_bytes);
 	if (r->status != (t->expect_status ? t->expect_status : 200)) {
 		classify_error(r, a);
 		return;
 	}
 	take_report(r, s, a);
-	error = http1_header(r, "x-amz-function-error", &len_bytes);
+	error = response_header(r, "x-amz-function-error", &len_bytes);
 	if (error)
 		answer_reason(a, OUT_FUNCTION_ERROR, error, len_bytes);
 	else if (is_other_version(t, r))

@@ -1,5 +1,7 @@
 #include "common/engine/engine_parts.h"
 
+#include <errno.h>
+
 struct engine *engine_new(struct loop *l)
 {
 	struct engine *e = x_calloc(1, sizeof(*e));
@@ -17,20 +19,39 @@ void engine_free(struct engine *e)
 		struct answer *a = e->unused;
 
 		e->unused = a->next;
-		http1_release(&a->response);
+		http1_release(&a->http1);
 		free(a);
 	}
 	free(e);
+}
+
+/* What a pool was asked for and cannot do yet. */
+static const char *unsupported(const struct engine_endpoint *ep)
+{
+	if (ep->protocol != ENGINE_HTTP1)
+		return "HTTP/2 is not there yet";
+	if (ep->unix_path)
+		return "unix sockets are not there yet";
+	if (ep->cert_file || ep->key_file)
+		return "client certificates are not there yet";
+	return NULL;
 }
 
 int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 		    const struct engine_limits *limits, engine_done_fn *done, void *ctx,
 		    struct engine_pool **out, char why[ENGINE_WHY_SIZE])
 {
-	struct engine_pool *p = x_calloc(1, sizeof(*p));
-	int rc = address_resolve(ep->host, ep->port, ep->allow_private, &p->addresses, why);
+	const char *reason = unsupported(ep);
+	struct engine_pool *p;
+	int rc;
 
 	BUG_ON(!limits->in_flight);
+	if (reason) {
+		snprintf(why, ENGINE_WHY_SIZE, "%s", reason);
+		return -ENOTSUP;
+	}
+	p = x_calloc(1, sizeof(*p));
+	rc = address_resolve(ep->host, ep->port, ep->allow_private, &p->addresses, why);
 	if (!rc && ep->is_tls)
 		rc = tls_peer_init(&p->peer, &e->tls, ep->sni ? ep->sni : ep->host, ep->ca_file,
 				   why);
@@ -44,6 +65,8 @@ int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 	p->ctx = ctx;
 	p->allow_private = ep->allow_private;
 	p->is_tls = ep->is_tls;
+	p->protocol = ep->protocol;
+	p->calls_per_conn = 1;
 	p->deadline.run = pool_on_deadline;
 	p->ended_timer.run = pool_on_ended;
 	e->pool_count++;
@@ -57,6 +80,7 @@ static void close_all(struct conn_list *l)
 		struct engine_conn *c = l->first;
 
 		conn_list_remove(l, c);
+		c->is_roomy = false;
 		conn_close(c);
 	}
 }
@@ -71,7 +95,7 @@ void engine_pool_free(struct engine_pool *p)
 	loop_timer_clear(p->engine->loop, &p->deadline);
 	loop_timer_clear(p->engine->loop, &p->ramp.timer);
 	close_all(&p->opening);
-	close_all(&p->idle);
+	close_all(&p->roomy);
 	while (p->unused) {
 		struct engine_conn *c = p->unused;
 
@@ -114,7 +138,7 @@ void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
 	BUG_ON(p->ramp.left || p->ramp.pending || loop_timer_is_set(&p->ramp.timer));
 	p->ramp = (struct ramp){
 		.timer = {.run = on_ramp},
-		.left = MIN_OF(count, p->limits.in_flight - p->conn_count),
+		.left = MIN_OF(count, pool_connections_max(p) - p->conn_count),
 		.gap_ns = gap_ns,
 		.ready = ready,
 	};

@@ -10,13 +10,14 @@
  *
  *	struct engine *e = engine_new(loop);
  *	struct engine_pool *p = engine_pool_new(e, &endpoint, &limits, done, ctx);
- *	call.due = due; call.request = (struct iovec){bytes, len};
+ *	call.due = due; call.request = &request;
  *	engine_submit(p, &call);		// done(call) comes later, exactly once
  *
- * Who goes next: a call that is due takes the idle connection used last; else it waits, first come
- * first served, and a connection is opened for it while fewer than in_flight exist. Whichever
- * becomes free first takes it. The timeout counts from due: a call still waiting then was never
- * sent; one that was sent loses its connection.
+ * Two protocols over one pool: HTTP/1.1 has one call on a connection, HTTP/2 many. Who goes next: a
+ * call that is due takes the connection with room that was used last; else it waits, first come
+ * first served, and a connection is opened for it while there are fewer than limits.connections.
+ * Whichever has room first takes it. The timeout counts from due: a call still waiting then was
+ * never sent; one that was sent loses its connection, or its stream.
  *
  * Clocks: sent is read just before the first send(2); done right after the last byte was parsed,
  * once per event, never taken from the loop's cached time. What the loop does between readiness
@@ -28,18 +29,18 @@
  * DIAGNOSTICS
  *	Every submitted call ends in exactly one done(): with an answer (end == ENGINE_ANSWERED) or
  *	with what stopped it. engine_pool_new fails with -errno and a reason (address not allowed,
- *	name not found, bad CA file).
+ *	name not found, bad CA file; -ENOTSUP: a protocol that does not work yet).
  */
 #ifndef PLIMSOLL_ENGINE_ENGINE_H
 #define PLIMSOLL_ENGINE_ENGINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #include "common/base/clock.h"
 #include "common/base/loop.h"
-#include "common/engine/http1.h"
+#include "common/engine/request.h"
+#include "common/engine/response.h"
 
 struct engine;
 struct engine_pool;
@@ -56,19 +57,25 @@ enum engine_end {
 };
 
 struct engine_call {
-	struct mono due;      /* latency counts from here */
-	struct iovec request; /* head and body, borrowed until done */
-	bool is_head;	      /* a HEAD request */
+	struct mono due;		      /* latency counts from here */
+	const struct engine_request *request; /* borrowed until done */
 	/* results */
 	struct mono sent; /* just before the first byte went to the kernel; zero when never sent */
 	struct mono done;
 	enum engine_end end;
-	const char *why; /* static text when end != ENGINE_ANSWERED */
-	const struct http1_response
-		*response; /* valid inside done() only; NULL without an answer */
+	const char *why;		 /* static text when end != ENGINE_ANSWERED */
+	const struct response *response; /* valid inside done() only; NULL without an answer */
 	/* the engine's own */
-	struct engine_call *next, *prev;
+	struct engine_call *next, *prev; /* in the pool's list */
 	struct engine_conn *conn;
+	struct engine_call *conn_next, *conn_prev; /* of the same connection */
+	void *stream;				   /* the protocol's */
+};
+
+enum engine_protocol {
+	ENGINE_HTTP1,
+	ENGINE_HTTP2,	  /* by ALPN over TLS, by prior knowledge without */
+	ENGINE_HTTP_AUTO, /* what ALPN chooses; HTTP/1.1 without TLS */
 };
 
 struct engine_endpoint {
@@ -78,13 +85,18 @@ struct engine_endpoint {
 	const char *sni;     /* NULL = host */
 	const char *ca_file; /* NULL = the system's */
 	bool allow_private;  /* loopback, private, link-local and such addresses may be called */
+	enum engine_protocol protocol;
+	const char *unix_path;		  /* NULL = TCP; else host is a name only, for TLS */
+	const char *cert_file, *key_file; /* ours, PEM; NULL = none */
 };
 
 struct engine_limits {
-	uint32_t in_flight; /* connections at most = calls in flight at most */
+	uint32_t in_flight; /* calls in flight at most */
 	int64_t timeout_ms; /* from due to the whole answer */
 	int64_t connect_timeout_ms;
 	size_t body_max_bytes; /* kept of an answer's body; the rest is read and dropped */
+	uint32_t connections;  /* at most; 0 = in_flight */
+	uint32_t streams; /* HTTP/2: calls of one connection at most; 0 = what the peer allows */
 };
 
 typedef void engine_done_fn(struct engine_pool *p, struct engine_call *call, void *ctx);
@@ -97,12 +109,12 @@ void engine_free(struct engine *e); /* pools must be freed first */
 MUST_CHECK int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 			       const struct engine_limits *limits, engine_done_fn *done, void *ctx,
 			       struct engine_pool **out, char why[ENGINE_WHY_SIZE]);
-/* Opens connections ahead, gently: count of them (at most in_flight), one every gap_ns. ready()
- * when all are open or failed, never at once. One such at a time. */
+/* Opens connections ahead, gently: count of them (at most limits.connections), one every gap_ns.
+ * ready() when all are open or failed, never at once. One such at a time. */
 void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
 			 void (*ready)(struct engine_pool *p, uint32_t open, uint32_t failed,
 				       void *ctx));
-/* The call is borrowed until its done(); the caller sets due, request and is_head before. */
+/* The call is borrowed until its done(); the caller sets due and request before. */
 void engine_submit(struct engine_pool *p, struct engine_call *call);
 /* Ends all calls now: in flight ABORTED, waiting NOT_SENT. done() runs for each before it returns;
  * a call submitted meanwhile ends NOT_SENT in the loop's next turn. why is static text. The pool

@@ -30,8 +30,8 @@ static inline bool http1_is_digit(char c)
 }
 
 /* Ends the answer as HTTP1_BAD; why is static text. */
-void http1_refuse(struct http1_response *r, const char *why);
+void http1_refuse(struct http1 *h, const char *why);
 /* Takes bytes of the head, at least one; returns how many. At its end the phase is the body's. */
-size_t http1_step_head(struct http1_response *r, const char *data, size_t len_bytes);
+size_t http1_step_head(struct http1 *h, const char *data, size_t len_bytes);
 
 #endif

@@ -133,23 +133,95 @@ static void end_waiting(struct engine_pool *p, struct engine_call *call, const s
 	end_call(p, call, t->end, t->why);
 }
 
-static struct engine_call *take_call(struct engine_conn *c)
-{
-	struct engine_call *call = c->call;
+/* ---- the calls of a connection, and whether it has room for another ---- */
 
-	call_list_remove(&c->pool->in_flight, call);
-	call->conn = NULL;
-	c->call = NULL;
-	return call;
+static void link_call(struct engine_conn *c, struct engine_call *call)
+{
+	call->conn = c;
+	call->conn_prev = NULL;
+	call->conn_next = c->calls;
+	if (c->calls)
+		c->calls->conn_prev = call;
+	c->calls = call;
+	c->call_count++;
 }
 
-static void drop(struct engine_conn *c, enum engine_end end, const char *why)
+static void unlink_call(struct engine_call *call)
 {
-	struct engine_pool *p = c->pool;
-	struct engine_call *call = take_call(c);
+	struct engine_conn *c = call->conn;
 
+	if (call->conn_prev)
+		call->conn_prev->conn_next = call->conn_next;
+	else
+		c->calls = call->conn_next;
+	if (call->conn_next)
+		call->conn_next->conn_prev = call->conn_prev;
+	c->call_count--;
+	call->conn = NULL;
+}
+
+/* Out of flight and off its connection. */
+static void take_call(struct engine_call *call)
+{
+	call_list_remove(&call->conn->pool->in_flight, call);
+	unlink_call(call);
+}
+
+static void leave_roomy(struct engine_conn *c)
+{
+	if (!c->is_roomy)
+		return;
+	c->is_roomy = false;
+	conn_list_remove(&c->pool->roomy, c);
+}
+
+/* Closes an open one; calls that are still on it fail. */
+static void end_conn(struct engine_conn *c, const struct trouble *t)
+{
+	leave_roomy(c);
+	while (c->calls) {
+		struct engine_call *call = c->calls;
+
+		take_call(call);
+		end_call(c->pool, call, t->end, t->why);
+	}
 	conn_close(c);
-	end_call(p, call, end, why);
+}
+
+/* Into the list of those with room, or out of it. One that has neither room nor calls is over. */
+static void settle_room(struct engine_conn *c)
+{
+	bool has_room = c->protocol->has_room(c);
+
+	if (!has_room && !c->call_count) {
+		leave_roomy(c);
+		conn_close(c);
+		return;
+	}
+	if (has_room == c->is_roomy)
+		return;
+	if (!has_room) {
+		leave_roomy(c);
+		return;
+	}
+	c->is_roomy = true;
+	conn_list_prepend(&c->pool->roomy, c);
+}
+
+/* Gives up a call in flight: with its connection, where that cannot go on without it. */
+static void drop(struct engine_call *call, enum engine_end end, const char *why)
+{
+	struct engine_conn *c = call->conn;
+	bool lives = c->protocol->cancel(c, call);
+
+	take_call(call);
+	end_call(c->pool, call, end, why);
+	if (!lives) {
+		end_conn(c, &(struct trouble){ENGINE_CONNECT, "another call's end closed it"});
+		return;
+	}
+	c->since = call->done;
+	settle_room(c);
 }
 
 /* ---- deadlines ---- */
@@ -207,7 +279,7 @@ static void expire_calls(struct engine_pool *p, struct mono now)
 		end_waiting(p, p->waiting.first, &t);
 	}
 	while (p->in_flight.first && is_late(p, p->in_flight.first, now))
-		drop(p->in_flight.first->conn, ENGINE_TIMEOUT, "no whole answer in time");
+		drop(p->in_flight.first, ENGINE_TIMEOUT, "no whole answer in time");
 }
 
 /* ---- who goes next ---- */
@@ -226,17 +298,29 @@ static void settle_ramp(struct engine_pool *p, struct engine_conn *c, bool is_op
 		loop_timer_set(p->engine->loop, &p->ramp.timer, mono_now());
 }
 
-/* The head of the queue goes with a failed attempt, unless attempts are left for all. */
+uint32_t pool_connections_max(const struct engine_pool *p)
+{
+	return p->limits.connections ? p->limits.connections : p->limits.in_flight;
+}
+
+/* More wait than the connections in the making are hoped to take. */
+static bool is_short_of_conns(const struct engine_pool *p)
+{
+	return p->waiting.count > (uint64_t)p->opening.count * p->calls_per_conn;
+}
+
+/* As many from the head of the queue as it would have taken go with a failed attempt, unless
+ * attempts are left for all. */
 void pool_connect_failed(struct engine_pool *p, const struct trouble *t)
 {
 	p->connect_failures++;
-	if (p->waiting.count > p->opening.count)
+	for (uint32_t i = 0; i < p->calls_per_conn && is_short_of_conns(p); i++)
 		end_waiting(p, p->waiting.first, t);
 }
 
 static void open_for_waiting(struct engine_pool *p)
 {
-	while (p->waiting.count > p->opening.count && p->conn_count < p->limits.in_flight) {
+	while (is_short_of_conns(p) && p->conn_count < pool_connections_max(p)) {
 		struct mono now = mono_now();
 		struct trouble t;
 
@@ -247,26 +331,46 @@ static void open_for_waiting(struct engine_pool *p)
 	}
 }
 
-/* The first that waits goes out on this connection, which is in no list. */
+/* The first that waits goes out on this connection, which has room. */
 static void start(struct engine_pool *p, struct engine_conn *c, struct mono now)
 {
 	struct engine_call *call = p->waiting.first;
 	struct trouble t;
 
-	if (conn_start(c, call, now, &t)) {
+	if (c->protocol->start(c, call, now, &t)) {
 		call_list_remove(&p->waiting, call);
 		call_list_insert(&p->in_flight, call);
+		link_call(c, call);
+		settle_room(c);
 		return;
 	}
 	if (call->sent.ns)
 		end_waiting(p, call, &t);
-	conn_close(c);
+	end_conn(c, &t);
+}
+
+/* Is it what it was before it rested. Looking may itself have ended it. */
+static bool is_fit(struct engine_conn *c)
+{
+	uint64_t serial = c->serial;
+	bool is_fit = c->protocol->is_fit(c);
+
+	if (c->serial != serial)
+		return false;
+	if (!is_fit)
+		end_conn(c, &(struct trouble){ENGINE_CONNECT, "closed while idle"});
+	return is_fit && c->is_roomy;
+}
+
+static bool can_serve(const struct engine_pool *p)
+{
+	return p->waiting.first && p->in_flight.count < p->limits.in_flight;
 }
 
 static void serve(struct engine_pool *p)
 {
-	while (p->waiting.first && p->idle.first) {
-		struct engine_conn *c = p->idle.first;
+	while (can_serve(p) && p->roomy.first) {
+		struct engine_conn *c = p->roomy.first;
 		struct mono now = mono_now();
 
 		if (is_late(p, p->waiting.first, now)) {
@@ -274,25 +378,15 @@ static void serve(struct engine_pool *p)
 				    &(struct trouble){ENGINE_NOT_SENT, "it was due too long ago"});
 			continue;
 		}
-		conn_list_remove(&p->idle, c);
-		if (mono_diff_ns(now, c->since) > TRUSTED_IDLE_NS) {
-			if (!conn_is_fit(c)) {
-				conn_close(c);
+		if (!c->call_count && mono_diff_ns(now, c->since) > TRUSTED_IDLE_NS) {
+			if (!is_fit(c))
 				continue;
-			}
 			now = mono_now();
 		}
 		start(p, c, now);
 	}
-	if (p->waiting.first)
+	if (can_serve(p))
 		open_for_waiting(p);
-}
-
-static void rest(struct engine_conn *c, struct mono now)
-{
-	c->state = CONN_IDLE;
-	c->since = now;
-	conn_list_prepend(&c->pool->idle, c);
 }
 
 void pool_on_deadline(struct loop *l, struct loop_timer *t)
@@ -325,7 +419,8 @@ void pool_opened(struct engine_conn *c)
 
 	conn_list_remove(&p->opening, c);
 	settle_ramp(p, c, true);
-	rest(c, mono_now());
+	c->since = mono_now();
+	settle_room(c);
 	serve(p);
 }
 
@@ -340,40 +435,52 @@ void pool_open_failed(struct engine_conn *c, const struct trouble *t)
 	serve(p);
 }
 
-void pool_idle_ended(struct engine_conn *c)
-{
-	conn_list_remove(&c->pool->idle, c);
-	conn_close(c);
-}
-
-void pool_call_failed(struct engine_conn *c, const struct trouble *t)
+void pool_call_failed(struct engine_conn *c, struct engine_call *call, const struct trouble *t)
 {
 	struct engine_pool *p = c->pool;
 
-	drop(c, t->end, t->why);
+	take_call(call);
+	end_call(p, call, t->end, t->why);
+	c->since = call->done;
+	settle_room(c);
+	serve(p);
+}
+
+void pool_conn_failed(struct engine_conn *c, const struct trouble *t)
+{
+	struct engine_pool *p = c->pool;
+
+	end_conn(c, t);
+	serve(p);
+}
+
+void pool_room_changed(struct engine_conn *c)
+{
+	struct engine_pool *p = c->pool;
+
+	settle_room(c);
 	serve(p);
 }
 
 /* Who waits goes out first; then the caller learns of the answer. */
-void pool_answered(struct engine_conn *c, bool is_reusable)
+void pool_answered(struct engine_conn *c, struct engine_call *call, const struct response *response,
+		   bool is_reusable)
 {
 	struct engine_pool *p = c->pool;
-	struct answer *answer = c->answer;
-	struct engine_call *call = take_call(c);
 
-	call->done = mono_now();
+	take_call(call);
+	if (!call->done.ns)
+		call->done = mono_now();
 	call->end = ENGINE_ANSWERED;
-	call->response = &answer->response;
-	c->answer = NULL;
+	call->response = response;
+	c->since = call->done;
 	if (is_reusable)
-		rest(c, call->done);
+		settle_room(c);
 	else
-		conn_close(c);
+		end_conn(c, &(struct trouble){ENGINE_CONNECT, "the peer ended the connection"});
 	if (p->waiting.first)
 		serve(p);
 	tell(p, call);
-	answer->next = p->engine->unused;
-	p->engine->unused = answer;
 }
 
 /* ---- the interface ---- */
@@ -399,7 +506,7 @@ void engine_pool_abort(struct engine_pool *p, const char *why)
 
 	p->is_aborting = true;
 	while (p->in_flight.first)
-		drop(p->in_flight.first->conn, ENGINE_ABORTED, why);
+		drop(p->in_flight.first, ENGINE_ABORTED, why);
 	while (p->waiting.first)
 		end_waiting(p, p->waiting.first, &(struct trouble){ENGINE_NOT_SENT, why});
 	tell_ended(p);

@@ -93,7 +93,7 @@ static void one_config(const char *in, size_t len_bytes, struct rng *r)
 	config_errors_release(&errs);
 }
 
-static enum http1_state feed_in_pieces(struct http1_response *a, const char *in, size_t len_bytes,
+static enum http1_state feed_in_pieces(struct http1 *a, const char *in, size_t len_bytes,
 				       struct rng *r, size_t most_bytes)
 {
 	enum http1_state s = HTTP1_MORE;
@@ -114,7 +114,7 @@ static enum http1_state feed_in_pieces(struct http1_response *a, const char *in,
 
 static void one_http1(const char *in, size_t len_bytes, struct rng *r)
 {
-	struct http1_response whole, pieces;
+	struct http1 whole, pieces;
 	enum http1_state a, b;
 
 	http1_init(&whole);
@@ -123,9 +123,12 @@ static void one_http1(const char *in, size_t len_bytes, struct rng *r)
 	b = feed_in_pieces(&pieces, in, len_bytes, r, 7);
 	must(a == b, "pieces end like the whole");
 	if (a == HTTP1_DONE) {
-		must(whole.status == pieces.status, "pieces give the same status");
-		must(whole.body_total_bytes == pieces.body_total_bytes, "and the same length");
-		must(strcmp(buf_str(&whole.body), buf_str(&pieces.body)) == 0, "and body");
+		must(whole.response.status == pieces.response.status,
+		     "pieces give the same status");
+		must(whole.response.body_total_bytes == pieces.response.body_total_bytes,
+		     "and the same length");
+		must(strcmp(buf_str(&whole.response.body), buf_str(&pieces.response.body)) == 0,
+		     "and body");
 		must(whole.is_keep_alive == pieces.is_keep_alive, "and the same end");
 	}
 	http1_release(&whole);

@@ -59,6 +59,7 @@ struct bench {
 	char host[256], path[1024];
 	char *request;
 	size_t request_bytes;
+	struct engine_request prepared;
 	uint64_t submitted, ended, by_end[ARRAY_LEN(end_names)], by_status[10], body_bytes;
 	int64_t response_max_ns, service_max_ns, service_sum_ns, late_max_ns;
 	const char *why;
@@ -102,13 +103,13 @@ static void make_request(struct bench *b, uint16_t port)
 	b->request = x_calloc(1, b->request_bytes + 1);
 	memset(b->request, 'x', b->request_bytes);
 	memcpy(b->request, head, strlen(head));
+	BUG_ON(engine_request_set(&b->prepared, b->request, b->request_bytes) != 0);
 }
 
 static void submit(struct bench *b, struct engine_call *call, struct mono due)
 {
 	call->due = due;
-	call->request = (struct iovec){b->request, b->request_bytes};
-	call->is_head = strcmp(b->o.method, "HEAD") == 0;
+	call->request = &b->prepared;
 	b->submitted++;
 	engine_submit(b->pool, call);
 }
@@ -226,8 +227,12 @@ static void print_result(const struct bench *b, int64_t cpu, int64_t wall_ns)
 static int run(struct bench *b, const char *url)
 {
 	struct engine_endpoint ep = {0};
-	struct engine_limits limits = {(uint32_t)b->o.connections, b->o.timeout_ms,
-				       b->o.connect_timeout_ms, (size_t)b->o.keep_bytes};
+	struct engine_limits limits = {
+		.in_flight = (uint32_t)b->o.connections,
+		.timeout_ms = b->o.timeout_ms,
+		.connect_timeout_ms = b->o.connect_timeout_ms,
+		.body_max_bytes = (size_t)b->o.keep_bytes,
+	};
 	struct engine *e = engine_new(b->loop);
 	char why[ENGINE_WHY_SIZE] = "not a URL";
 	int64_t cpu;

@@ -28,7 +28,19 @@
 #define CALLS_MAX 64
 #define GIVE_UP_NS (20 * NS_PER_S)
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+static const char request_bytes[] = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+static const struct engine_request get_request = {
+	.bytes = request_bytes,
+	.len_bytes = sizeof(request_bytes) - 1,
+	.head_bytes = sizeof(request_bytes) - 1,
+};
+
+#define IN_FLIGHT(n, timeout, connect_timeout, body)                                               \
+	&(struct engine_limits)                                                                    \
+	{                                                                                          \
+		.in_flight = (n), .timeout_ms = (timeout),                                         \
+		.connect_timeout_ms = (connect_timeout), .body_max_bytes = (body)                  \
+	}
 
 /* A loop, a pool and the calls handed to it. */
 struct bench {
@@ -36,7 +48,8 @@ struct bench {
 	struct engine *engine;
 	struct engine_pool *pool;
 	struct engine_call calls[CALLS_MAX];
-	unsigned done[CALLS_MAX]; /* how often each ended */
+	struct engine_request big; /* another than the usual one */
+	unsigned done[CALLS_MAX];  /* how often each ended */
 	int status[CALLS_MAX];
 	uint32_t submitted, ended, by_end[ENGINE_NOT_SENT + 1];
 	uint32_t again; /* calls that done() submits in turn */
@@ -52,7 +65,7 @@ static inline void submit(struct bench *b, struct mono due)
 	assert_true(b->submitted < CALLS_MAX);
 	b->submitted++;
 	call->due = due;
-	call->request = (struct iovec){(void *)(uintptr_t)request, sizeof(request) - 1};
+	call->request = &get_request;
 	b->is_in_submit = true;
 	engine_submit(b->pool, call);
 	b->is_in_submit = false;
@@ -90,12 +103,7 @@ static inline void set_up_at(struct bench *b, struct loop *l, const char *host, 
 	assert_int_equal(engine_pool_new(b->engine, &ep, limits, on_done, b, &b->pool, why), 0);
 }
 
-#define LIMITS                                                                                     \
-	&(struct engine_limits)                                                                    \
-	{                                                                                          \
-		.in_flight = 4, .timeout_ms = 200, .connect_timeout_ms = 150,                      \
-		.body_max_bytes = 1000                                                             \
-	}
+#define LIMITS IN_FLIGHT(4, 200, 150, 1000)
 
 static inline void set_up(struct bench *b, struct loop *l, uint16_t port)
 {

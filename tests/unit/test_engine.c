@@ -212,7 +212,7 @@ static void one_of_two_attempts_fails(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){4, 1000, 100, 0}, true);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(4, 1000, 100, 0), true);
 	engine_pool_connect(b.pool, 2, 50 * NS_PER_MS, on_ramp_done);
 	run_for(*state, 60 * NS_PER_MS);
 	submit(&b, mono_now());

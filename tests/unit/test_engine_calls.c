@@ -51,7 +51,8 @@ static void send_big(struct bench *b, char *body, size_t size)
 	memcpy(body, head, sizeof(head) - 1);
 	memcpy(body + size - 4, "\r\n\r\n", 4);
 	call->due = mono_now();
-	call->request = (struct iovec){body, size};
+	assert_int_equal(engine_request_set(&b->big, body, size), 0);
+	call->request = &b->big;
 	engine_submit(b->pool, call);
 }
 
@@ -63,8 +64,7 @@ static void a_request_of_many_writes(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 10000, 1000, 100},
-		  false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 10000, 1000, 100), false);
 	for (uint32_t i = 0; i < 2; i++) {
 		send_big(&b, body, size);
 		run_until(&b, i + 1);
@@ -88,8 +88,7 @@ static void waiting_for_an_answer_takes_no_turns(void **state)
 	int turns = 0;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 2000, 1000, 9},
-		  false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 2000, 1000, 9), false);
 	send_big(&b, body, size);
 	while (f.read_bytes < size)
 		loop_turn(*state, 100 * NS_PER_MS);
@@ -118,8 +117,7 @@ static void an_early_answer(void **state)
 				   .answer = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n",
 				   .is_early = true,
 				   .then = thens[i]});
-		set_up_at(&b, *state, "127.0.0.1", f.port,
-			  &(struct engine_limits){1, 2000, 1000, 100}, false);
+		set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 2000, 1000, 100), false);
 		send_big(&b, body, size);
 		run_until(&b, 1);
 		assert_int_equal(b.calls[0].end, ENGINE_ANSWERED);
@@ -167,8 +165,7 @@ static void a_queue_drains_in_order(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = HELLO, .piece_bytes = 8});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){2, 5000, 1000, 100},
-		  false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(2, 5000, 1000, 100), false);
 	for (int i = 0; i < 40; i++)
 		submit(&b, mono_now());
 	run_until(&b, 40);
@@ -227,8 +224,7 @@ static void a_queue_behind_failures(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = NULL, .then = FAKE_RESETS});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 2000, 1000, 9},
-		  false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 2000, 1000, 9), false);
 	for (int i = 0; i < 20; i++)
 		submit(&b, mono_now());
 	run_until(&b, 20);
@@ -267,7 +263,7 @@ static void a_call_that_waited_for_another_s_timeout(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = NULL});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 200, 100, 0}, false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 200, 100, 0), false);
 	submit(&b, start);
 	submit(&b, mono_add_ns(start, 100 * NS_PER_MS));
 	run_until(&b, 2);
@@ -287,8 +283,7 @@ static void calls_go_out_in_the_order_they_are_due(void **state)
 	struct bench b;
 
 	fake_start(&f, *state, &(struct fake_script){.answer = HELLO, .piece_bytes = 8});
-	set_up_at(&b, *state, "127.0.0.1", f.port, &(struct engine_limits){1, 5000, 1000, 9},
-		  false);
+	set_up_at(&b, *state, "127.0.0.1", f.port, IN_FLIGHT(1, 5000, 1000, 9), false);
 	for (size_t i = 0; i < ARRAY_LEN(due_ms); i++)
 		submit(&b, mono_add_ns(start, due_ms[i] * NS_PER_MS));
 	run_until(&b, ARRAY_LEN(due_ms));

@@ -207,8 +207,8 @@ static const struct answer_case cases[] = {
 };
 
 /* Feeds raw in pieces [0,cut), [cut,len) or, when step is set, by that many bytes. */
-static enum http1_state feed(struct http1_response *r, const struct answer_case *c, size_t len,
-			     size_t cut, size_t step, size_t *taken)
+static enum http1_state feed(struct http1 *r, const struct answer_case *c, size_t len, size_t cut,
+			     size_t step, size_t *taken)
 {
 	enum http1_state state = HTTP1_MORE;
 
@@ -231,7 +231,7 @@ static enum http1_state feed(struct http1_response *r, const struct answer_case 
 	return state;
 }
 
-static void hold(struct http1_response *r, const struct answer_case *c, size_t cut, size_t step)
+static void hold(struct http1 *r, const struct answer_case *c, size_t cut, size_t step)
 {
 	const char *body = c->body ? c->body : "";
 	size_t taken = 0, len = strlen(c->raw);
@@ -239,15 +239,17 @@ static void hold(struct http1_response *r, const struct answer_case *c, size_t c
 
 	if (state == HTTP1_MORE && c->after == CLOSES)
 		state = http1_eof(r);
-	if (state != c->want || r->status != c->status || r->is_keep_alive != c->is_keep_alive)
-		print_error("%s, cut %zu, step %zu: status %d, %s\n", c->name, cut, step, r->status,
-			    r->why ? r->why : "no reason");
+	if (state != c->want || r->response.status != c->status ||
+	    r->is_keep_alive != c->is_keep_alive)
+		print_error("%s, cut %zu, step %zu: status %d, %s\n", c->name, cut, step,
+			    r->response.status, r->why ? r->why : "no reason");
 	assert_int_equal(state, c->want);
-	assert_int_equal(r->status, c->status);
+	assert_int_equal(r->response.status, c->status);
 	assert_int_equal(r->is_keep_alive, c->is_keep_alive);
-	assert_string_equal(buf_str(&r->body), body);
-	assert_int_equal(r->is_body_truncated, c->is_truncated);
-	assert_int_equal(r->body_total_bytes, c->total_bytes ? c->total_bytes : strlen(body));
+	assert_string_equal(buf_str(&r->response.body), body);
+	assert_int_equal(r->response.is_body_truncated, c->is_truncated);
+	assert_int_equal(r->response.body_total_bytes,
+			 c->total_bytes ? c->total_bytes : strlen(body));
 	if (c->why)
 		assert_string_equal(r->why, c->why);
 	else
@@ -258,7 +260,7 @@ static void hold(struct http1_response *r, const struct answer_case *c, size_t c
 
 static void every_answer_however_it_is_cut(void **state)
 {
-	struct http1_response r;
+	struct http1 r;
 
 	(void)state;
 	http1_init(&r);
@@ -286,16 +288,16 @@ static void headers_are_found(void **state)
 		{"b", NULL},
 		{"", NULL},
 	};
-	struct http1_response r;
+	struct http1 r;
 	size_t used, len = 0;
 
 	(void)state;
 	http1_init(&r);
 	http1_begin(&r, false, CAP);
 	assert_int_equal(http1_feed(&r, raw, strlen(raw), &used), HTTP1_DONE);
-	assert_int_equal(r.header_count, 6);
+	assert_int_equal(r.response.header_count, 6);
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		const char *value = http1_header(&r, want[i].name, &len);
+		const char *value = response_header(&r.response, want[i].name, &len);
 
 		assert_int_equal(!value, !want[i].value);
 		if (!value)
@@ -322,7 +324,7 @@ static void endless_answers_are_refused(void **state)
 		{OK11 CHUNKED "\r\n", "0", "the chunk size is too large"},
 		{"HTTP/1.1 200 ", "x", "the head is too long"},
 	};
-	struct http1_response r;
+	struct http1 r;
 	size_t used;
 
 	(void)state;
@@ -333,11 +335,11 @@ static void endless_answers_are_refused(void **state)
 
 		http1_begin(&r, false, CAP);
 		got = http1_feed(&r, endless[i].first, strlen(endless[i].first), &used);
-		for (; got == HTTP1_MORE && fed < 2 * HTTP1_HEAD_MAX_BYTES; fed++)
+		for (; got == HTTP1_MORE && fed < 2 * RESPONSE_HEAD_MAX_BYTES; fed++)
 			got = http1_feed(&r, endless[i].again, strlen(endless[i].again), &used);
 		assert_int_equal(got, HTTP1_BAD);
 		assert_string_equal(r.why, endless[i].why);
-		assert_true(r.head.cap_bytes <= HTTP1_HEAD_MAX_BYTES + 1);
+		assert_true(r.response.head.cap_bytes <= RESPONSE_HEAD_MAX_BYTES + 1);
 	}
 	http1_release(&r);
 }
@@ -347,7 +349,7 @@ static void a_response_is_used_again(void **state)
 {
 	static const char first[] = OK11 CHUNKED "Connection: close\r\n\r\n5\r\nhel";
 	static const char second[] = OK11 CL5 "\r\nworld";
-	struct http1_response r;
+	struct http1 r;
 	size_t used, len;
 	char *memory;
 
@@ -356,13 +358,13 @@ static void a_response_is_used_again(void **state)
 	http1_begin(&r, true, CAP);
 	http1_begin(&r, false, CAP);
 	assert_int_equal(http1_feed(&r, first, strlen(first), &used), HTTP1_MORE);
-	memory = r.body.data;
+	memory = r.response.body.data;
 	http1_begin(&r, false, CAP);
 	assert_int_equal(http1_feed(&r, second, strlen(second), &used), HTTP1_DONE);
-	assert_string_equal(buf_str(&r.body), "world");
-	assert_null(http1_header(&r, "connection", &len));
+	assert_string_equal(buf_str(&r.response.body), "world");
+	assert_null(response_header(&r.response, "connection", &len));
 	assert_true(r.is_keep_alive);
-	assert_ptr_equal(r.body.data, memory);
+	assert_ptr_equal(r.response.body.data, memory);
 	assert_int_equal(http1_feed(&r, second, strlen(second), &used), HTTP1_DONE);
 	assert_int_equal(used, 0);
 	http1_release(&r);
@@ -371,16 +373,16 @@ static void a_response_is_used_again(void **state)
 static void a_cap_of_zero_keeps_nothing(void **state)
 {
 	static const char raw[] = OK11 CL5 "\r\nhello";
-	struct http1_response r;
+	struct http1 r;
 	size_t used;
 
 	(void)state;
 	http1_init(&r);
 	http1_begin(&r, false, 0);
 	assert_int_equal(http1_feed(&r, raw, strlen(raw), &used), HTTP1_DONE);
-	assert_int_equal(r.body.len_bytes, 0);
-	assert_int_equal(r.body_total_bytes, 5);
-	assert_true(r.is_body_truncated);
+	assert_int_equal(r.response.body.len_bytes, 0);
+	assert_int_equal(r.response.body_total_bytes, 5);
+	assert_true(r.response.is_body_truncated);
 	http1_release(&r);
 }
 
@@ -394,8 +396,7 @@ struct outcome {
 	const char *why;
 };
 
-static struct outcome parse(struct http1_response *r, const char *data, size_t len,
-			    struct rng *cuts)
+static struct outcome parse(struct http1 *r, const char *data, size_t len, struct rng *cuts)
 {
 	size_t at = 0, used = 0;
 	struct outcome o = {.state = HTTP1_MORE};
@@ -411,11 +412,11 @@ static struct outcome parse(struct http1_response *r, const char *data, size_t l
 		free(piece);
 		at += used;
 	}
-	o.status = r->status;
+	o.status = r->response.status;
 	o.is_keep_alive = r->is_keep_alive;
-	o.total_bytes = r->body_total_bytes;
-	o.kept_bytes = r->body.len_bytes;
-	o.header_count = r->header_count;
+	o.total_bytes = r->response.body_total_bytes;
+	o.kept_bytes = r->response.body.len_bytes;
+	o.header_count = r->response.header_count;
 	o.taken_bytes = o.state == HTTP1_DONE ? at : 0;
 	o.why = r->why;
 	return o;
@@ -448,7 +449,7 @@ static size_t mutate(char *data, size_t len, size_t size, struct rng *g)
 static void mutated_answers_are_read_alike_in_pieces(void **state)
 {
 	struct rng g = {.state = 20261122};
-	struct http1_response whole, pieces;
+	struct http1 whole, pieces;
 	char data[1024];
 
 	(void)state;
@@ -472,7 +473,8 @@ static void mutated_answers_are_read_alike_in_pieces(void **state)
 		assert_int_equal(a.header_count, b.header_count);
 		assert_int_equal(a.taken_bytes, b.taken_bytes);
 		assert_ptr_equal(a.why, b.why);
-		assert_memory_equal(buf_str(&whole.body), buf_str(&pieces.body), a.kept_bytes);
+		assert_memory_equal(buf_str(&whole.response.body), buf_str(&pieces.response.body),
+				    a.kept_bytes);
 	}
 	http1_release(&whole);
 	http1_release(&pieces);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/engine/http1.h"
+
 #include "cmd/loader/target.h"
 
 #define HEAD_200 "HTTP/1.1 200 OK\r\n"
@@ -28,7 +30,7 @@ struct want {
 	bool is_account_throttle;
 };
 
-static void feed(struct http1_response *r, const char *text)
+static void feed(struct http1 *r, const char *text)
 {
 	size_t used_bytes;
 
@@ -40,7 +42,7 @@ static void feed(struct http1_response *r, const char *text)
 static void check(const char *name, const struct shard_target *t, const char *answer,
 		  const struct want *w)
 {
-	struct http1_response r;
+	struct http1 r;
 	struct target_scratch s;
 	struct answer a;
 	const char *instance = w->instance ? w->instance : "";
@@ -48,7 +50,7 @@ static void check(const char *name, const struct shard_target *t, const char *an
 
 	target_scratch_init(&s);
 	feed(&r, answer);
-	target_read(target_kind(t->method), t, &r, &s, &a);
+	target_read(target_kind(t->method), t, &r.response, &s, &a);
 	if (a.outcome != w->outcome || strcmp(a.reason, w->reason) != 0 ||
 	    a.temperature != w->temperature || a.billed_us != w->billed_us ||
 	    a.init_us != w->init_us || a.memory_kib != w->memory_kib ||
