@@ -21,8 +21,11 @@ FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Crash points are in (common/base/crash.h): for make check-fault, never to be installed.
 FLAGS_fault := -O2 -g -DPLIMSOLL_FAULT
+# For clang's libFuzzer (make fuzz-http1); the coverage of our objects leads it.
+FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-sign-conversion
+FUZZ_CC ?= clang
 ifeq ($(FLAGS_$(MODE)),)
-$(error MODE=$(MODE) is not known; use release, debug, asan or fault)
+$(error MODE=$(MODE) is not known; use release, debug, asan, fault or fuzz)
 endif
 
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DPLIMSOLL_VERSION='"$(VERSION)"' -include common/base/banned.h \
@@ -41,6 +44,8 @@ say = $(if $(V),,@echo '  $(1)	$@' &&)
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ARCHIVES := $(foreach d,$(COMMON),$(if $(wildcard common/$(d)/*.c),$(B)/common/$(d).a))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+# Targets of libFuzzer: tests/fuzz/X.c holds fuzz_X().
+LIBFUZZERS := http1
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/$(patsubst plimsoll-%,%,$(p)).c),$(B)/$(p)))
 
@@ -81,8 +86,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(patsubst plimsoll-%,%,
 stage_of = $(foreach s,watcher planner loader collector sink plimsoll,$(if $(filter test_$(s)_%,$(1)),$(B)/cmd/$(s).a))
 .SECONDEXPANSION:
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(call stage_of,$$*) $(ARCHIVES)
-	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(call stage_of,$*) \
+	$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call stage_of,$*) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS) -lcmocka
+
+# It replays what libFuzzer kept.
+$(B)/tests/unit/test_fuzz_corpus: $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,$(LIBFUZZERS)))
 
 # Programs that only the tests need, from one file each.
 TEST_PROGRAMS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
@@ -149,6 +157,19 @@ fuzz: ## broken input for every parser, under ASan and UBSan (FUZZ_S=seconds SEE
 run-fuzz: $(FUZZERS)
 	@cd $(B) && for f in $(FUZZERS); do $(CURDIR)/$$f $(or $(FUZZ_S),60) $(or $(SEED),1) $(FUZZ) || exit 1; done
 
+FUZZED := base engine # what their readers are linked from
+$(B)/fuzz-%: $(B)/tests/fuzz/%.o tests/fuzz/driver.c $(foreach d,$(FUZZED),$(B)/common/$(d).a)
+	$(call say,LD) $(CC) $(OUR_CFLAGS) $(subst fuzzer-no-link,fuzzer,$(OUR_LDFLAGS)) -DFUZZ_ONE=fuzz_$* -o $@ \
+		tests/fuzz/driver.c $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+
+# What is found anew goes to build/fuzz/corpus-X; tests/fuzz/corpus/X is only read.
+fuzz-http1: ## HTTP/1 answers, by libFuzzer (clang) with ASan and UBSan (SECONDS=60)
+	@$(MAKE) --no-print-directory MODE=fuzz CC='$(FUZZ_CC)' run-libfuzzer TARGET=http1
+run-libfuzzer: $(B)/fuzz-$(TARGET)
+	@mkdir -p $(B)/corpus-$(TARGET)
+	@$(B)/fuzz-$(TARGET) -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
+		-dict=tests/fuzz/$(TARGET).dict -artifact_prefix=$(B)/finding-$(TARGET)- $(B)/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
+
 bench: deps ## CPU a request of the load engine, side by side with wrk (TURNS=5 REQUESTS=100000)
 	@$(MAKE) --no-print-directory MODE=release all $(B)/tests/bench_engine
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/bench.py
@@ -193,7 +214,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz docs install install-units clean help
+.PHONY: all deps bench bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
