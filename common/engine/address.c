@@ -98,6 +98,8 @@ const char *address_objection(const struct sockaddr *to, bool allow_private)
 		return objection_v6(
 			((const struct sockaddr_in6 *)(const void *)to)->sin6_addr.s6_addr,
 			allow_private);
+	if (to->sa_family == AF_UNIX)
+		return allow_private ? NULL : "a socket of this host";
 	return "not an internet address";
 }
 
@@ -193,6 +195,22 @@ int address_resolve(const char *host, uint16_t port, bool allow_private, struct 
 	return 0;
 }
 
+int address_of_unix(const char *path, struct address_set *out, char why[ADDRESS_WHY_SIZE])
+{
+	struct address *a = &out->items[0];
+
+	*out = (struct address_set){.count = 1};
+	a->len_bytes = sizeof(a->to.local);
+	a->to.local.sun_family = AF_UNIX;
+	if (strlen(path) < sizeof(a->to.local.sun_path)) {
+		memcpy(a->to.local.sun_path, path, strlen(path));
+		return 0;
+	}
+	snprintf(why, ADDRESS_WHY_SIZE, "the path of a unix socket has at most %zu bytes",
+		 sizeof(a->to.local.sun_path) - 1);
+	return -ENAMETOOLONG;
+}
+
 struct address *address_next(struct address_set *set, struct mono now)
 {
 	size_t chosen = set->next;
@@ -224,7 +242,8 @@ int address_connect(const struct address *a, bool allow_private, int *fd)
 	s = socket(a->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (a->to.any.sa_family != AF_UNIX)
+		setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(s, &a->to.any, a->len_bytes))
 		rc = -errno;
 	if (rc && rc != -EINPROGRESS)

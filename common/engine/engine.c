@@ -25,41 +25,53 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-/* What a pool was asked for and cannot do yet. */
-static const char *unsupported(const struct engine_endpoint *ep)
+/* Its addresses, and what TLS needs. */
+static int find_target(struct engine_pool *p, const struct engine_endpoint *ep,
+		       char why[ENGINE_WHY_SIZE])
 {
-	if (ep->protocol != ENGINE_HTTP1)
-		return "HTTP/2 is not there yet";
+	static const enum tls_alpn alpns[] = {
+		[ENGINE_HTTP1] = TLS_ALPN_HTTP1,
+		[ENGINE_HTTP2] = TLS_ALPN_HTTP2,
+		[ENGINE_HTTP_AUTO] = TLS_ALPN_ANY,
+	};
+	int rc;
+
 	if (ep->unix_path)
-		return "unix sockets are not there yet";
-	if (ep->cert_file || ep->key_file)
-		return "client certificates are not there yet";
-	return NULL;
+		rc = address_of_unix(ep->unix_path, &p->addresses, why);
+	else
+		rc = address_resolve(ep->host, ep->port, ep->allow_private, &p->addresses, why);
+	if (rc || !ep->is_tls)
+		return rc;
+	return tls_peer_init(&p->peer, &p->engine->tls,
+			     &(struct tls_settings){
+				     .name = ep->sni ? ep->sni : ep->host,
+				     .ca_file = ep->ca_file,
+				     .cert_file = ep->cert_file,
+				     .key_file = ep->key_file,
+				     .alpn = alpns[ep->protocol],
+			     },
+			     why);
 }
 
 int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 		    const struct engine_limits *limits, engine_done_fn *done, void *ctx,
 		    struct engine_pool **out, char why[ENGINE_WHY_SIZE])
 {
-	const char *reason = unsupported(ep);
 	struct engine_pool *p;
 	int rc;
 
 	BUG_ON(!limits->in_flight);
-	if (reason) {
-		snprintf(why, ENGINE_WHY_SIZE, "%s", reason);
+	if (ep->protocol != ENGINE_HTTP1) {
+		snprintf(why, ENGINE_WHY_SIZE, "HTTP/2 is not there yet");
 		return -ENOTSUP;
 	}
 	p = x_calloc(1, sizeof(*p));
-	rc = address_resolve(ep->host, ep->port, ep->allow_private, &p->addresses, why);
-	if (!rc && ep->is_tls)
-		rc = tls_peer_init(&p->peer, &e->tls, ep->sni ? ep->sni : ep->host, ep->ca_file,
-				   why);
+	p->engine = e;
+	rc = find_target(p, ep, why);
 	if (rc) {
 		free(p);
 		return rc;
 	}
-	p->engine = e;
 	p->limits = *limits;
 	p->done = done;
 	p->ctx = ctx;

@@ -7,9 +7,11 @@
 
 #include "common/engine/address.h"
 
+enum context_file { FILE_CA, FILE_CERT, FILE_KEY, FILE_COUNT };
+
 struct tls_context {
 	SSL_CTX *ctx;
-	char *ca_file; /* NULL = the system's */
+	char *files[FILE_COUNT]; /* NULL = not given */
 	unsigned users;
 	struct tls_context *next;
 };
@@ -39,10 +41,18 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/* OpenSSL would ask at the terminal. */
+static int no_passphrase(char *out, int size_bytes, int is_for_writing, void *ctx)
+{
+	(void)out;
+	(void)size_bytes;
+	(void)is_for_writing;
+	(void)ctx;
+	return 0;
+}
+
 static void set_up(SSL_CTX *ctx)
 {
-	static const unsigned char alpn[] = "\x08http/1.1";
-
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -51,25 +61,51 @@ static void set_up(SSL_CTX *ctx)
 	SSL_CTX_set_session_cache_mode(ctx,
 				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(ctx, keep_session);
-	BUG_ON(SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) != 0);
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 }
 
-static int load_context(const char *ca_file, SSL_CTX **out, char why[TLS_WHY_SIZE])
+static bool load_ca(SSL_CTX *ctx, char *const files[FILE_COUNT])
 {
+	if (files[FILE_CA])
+		return SSL_CTX_load_verify_file(ctx, files[FILE_CA]) == 1;
+	return SSL_CTX_set_default_verify_paths(ctx) == 1;
+}
+
+static bool load_cert(SSL_CTX *ctx, char *const files[FILE_COUNT])
+{
+	return !files[FILE_CERT] || SSL_CTX_use_certificate_chain_file(ctx, files[FILE_CERT]) == 1;
+}
+
+static bool load_key(SSL_CTX *ctx, char *const files[FILE_COUNT])
+{
+	return !files[FILE_KEY] ||
+	       (SSL_CTX_use_PrivateKey_file(ctx, files[FILE_KEY], SSL_FILETYPE_PEM) == 1 &&
+		SSL_CTX_check_private_key(ctx) == 1);
+}
+
+static int load_context(char *const files[FILE_COUNT], SSL_CTX **out, char why[TLS_WHY_SIZE])
+{
+	static const struct {
+		const char *what;
+		bool (*load)(SSL_CTX *ctx, char *const files[FILE_COUNT]);
+	} loads[FILE_COUNT] = {
+		[FILE_CA] = {"certificates", load_ca},
+		[FILE_CERT] = {"our certificate", load_cert},
+		[FILE_KEY] = {"our key", load_key},
+	};
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	int ok;
 
 	BUG_ON(!ctx);
-	ERR_clear_error();
-	ok = ca_file ? SSL_CTX_load_verify_file(ctx, ca_file)
-		     : SSL_CTX_set_default_verify_paths(ctx);
-	if (ok != 1) {
-		snprintf(why, TLS_WHY_SIZE, "cannot load certificates from %.100s: %.60s",
-			 ca_file ? ca_file : "the system's store", first_reason());
+	set_up(ctx);
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		ERR_clear_error();
+		if (loads[i].load(ctx, files))
+			continue;
+		snprintf(why, TLS_WHY_SIZE, "cannot load %s from %.100s: %.60s", loads[i].what,
+			 files[i] ? files[i] : "the system's store", first_reason());
 		SSL_CTX_free(ctx);
 		return -EINVAL;
 	}
-	set_up(ctx);
 	*out = ctx;
 	return 0;
 }
@@ -79,23 +115,32 @@ static bool is_same_file(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static int get_context(struct tls_context **all, const char *ca_file, struct tls_context **out,
-		       char why[TLS_WHY_SIZE])
+static bool is_same_files(char *const a[FILE_COUNT], char *const b[FILE_COUNT])
+{
+	for (size_t i = 0; i < FILE_COUNT; i++)
+		if (!is_same_file(a[i], b[i]))
+			return false;
+	return true;
+}
+
+static int get_context(struct tls_context **all, char *const files[FILE_COUNT],
+		       struct tls_context **out, char why[TLS_WHY_SIZE])
 {
 	struct tls_context *c;
 	SSL_CTX *ctx;
 	int rc;
 
 	for (c = *all; c; c = c->next)
-		if (is_same_file(c->ca_file, ca_file))
+		if (is_same_files(c->files, files))
 			break;
 	if (!c) {
-		rc = load_context(ca_file, &ctx, why);
+		rc = load_context(files, &ctx, why);
 		if (rc)
 			return rc;
 		c = x_calloc(1, sizeof(*c));
 		c->ctx = ctx;
-		c->ca_file = ca_file ? x_strdup(ca_file) : NULL;
+		for (size_t i = 0; i < FILE_COUNT; i++)
+			c->files[i] = files[i] ? x_strdup(files[i]) : NULL;
 		c->next = *all;
 		*all = c;
 	}
@@ -112,23 +157,31 @@ static void put_context(struct tls_context **all, struct tls_context *c)
 		all = &(*all)->next;
 	*all = c->next;
 	SSL_CTX_free(c->ctx);
-	free(c->ca_file);
+	for (size_t i = 0; i < FILE_COUNT; i++)
+		free(c->files[i]);
 	free(c);
 }
 
-int tls_peer_init(struct tls_peer *p, struct tls_context **all, const char *name,
-		  const char *ca_file, char why[TLS_WHY_SIZE])
+int tls_peer_init(struct tls_peer *p, struct tls_context **all, const struct tls_settings *how,
+		  char why[TLS_WHY_SIZE])
 {
+	const char *key_file = how->key_file ? how->key_file : how->cert_file;
+	char *files[FILE_COUNT] = {
+		[FILE_CA] = (char *)(uintptr_t)how->ca_file,
+		[FILE_CERT] = (char *)(uintptr_t)how->cert_file,
+		[FILE_KEY] = (char *)(uintptr_t)key_file,
+	};
 	struct tls_context *context;
-	int rc = get_context(all, ca_file, &context, why);
+	int rc = get_context(all, files, &context, why);
 
 	if (rc)
 		return rc;
 	*p = (struct tls_peer){
 		.all = all,
 		.context = context,
-		.name = x_strdup(name),
-		.is_literal = address_is_literal(name),
+		.name = x_strdup(how->name),
+		.alpn = how->alpn,
+		.is_literal = address_is_literal(how->name),
 	};
 	return 0;
 }
@@ -151,12 +204,25 @@ static bool expect_name(SSL *ssl, const struct tls_peer *p)
 	return SSL_set1_host(ssl, p->name) == 1 && SSL_set_tlsext_host_name(ssl, p->name) == 1;
 }
 
+static bool offer_protocols(SSL *ssl, enum tls_alpn alpn)
+{
+	static const char *const offers[TLS_ALPN_COUNT] = {
+		[TLS_ALPN_HTTP1] = "\x08http/1.1",
+		[TLS_ALPN_HTTP2] = "\x02h2",
+		[TLS_ALPN_ANY] = "\x02h2\x08http/1.1",
+	};
+
+	return SSL_set_alpn_protos(ssl, (const unsigned char *)offers[alpn],
+				   (unsigned)strlen(offers[alpn])) == 0;
+}
+
 struct tls *tls_open(struct tls_peer *p, int fd)
 {
 	SSL *ssl = SSL_new(p->context->ctx);
 	struct tls *t;
 
-	if (!ssl || !expect_name(ssl, p) || SSL_set_fd(ssl, fd) != 1) {
+	if (!ssl || !expect_name(ssl, p) || !offer_protocols(ssl, p->alpn) ||
+	    SSL_set_fd(ssl, fd) != 1) {
 		SSL_free(ssl);
 		return NULL;
 	}
@@ -237,6 +303,15 @@ int tls_handshake(struct tls *t)
 	}
 	rc = explain(t, n);
 	return rc ? rc : broken(t, -EPIPE, "closed within the handshake");
+}
+
+bool tls_is_http2(const struct tls *t)
+{
+	const unsigned char *chosen;
+	unsigned len_bytes;
+
+	SSL_get0_alpn_selected(t->ssl, &chosen, &len_bytes);
+	return len_bytes == 2 && memcmp(chosen, "h2", 2) == 0;
 }
 
 ssize_t tls_read(struct tls *t, void *out, size_t size_bytes)

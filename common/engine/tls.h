@@ -5,7 +5,8 @@
  * against the certificate. With read_ahead one recv(2) takes all that has arrived.
  *
  *	struct tls_peer peer;
- *	rc = tls_peer_init(&peer, &contexts, "api.example.com", NULL, why);
+ *	struct tls_settings how = {.name = "api.example.com", .alpn = TLS_ALPN_HTTP1};
+ *	rc = tls_peer_init(&peer, &contexts, &how, why);
  *	struct tls *t = tls_open(&peer, fd);
  *	while ((rc = tls_handshake(t)) == -EAGAIN) wait for tls_wants_write(t) ? write : read;
  *
@@ -26,23 +27,37 @@
 #define TLS_WHY_SIZE 200
 
 struct tls;
-struct tls_context; /* a loaded CA store, shared by all peers that name the same file */
+struct tls_context; /* loaded files, shared by all peers that name the same ones */
+
+enum tls_alpn {
+	TLS_ALPN_HTTP1,
+	TLS_ALPN_HTTP2,
+	TLS_ALPN_ANY, /* h2 is preferred */
+	TLS_ALPN_COUNT
+};
+
+struct tls_settings {
+	const char *name;    /* what the certificate must carry; SNI unless an address */
+	const char *ca_file; /* PEM; NULL = the system's */
+	const char *cert_file, *key_file; /* ours, PEM; NULL = none. key_file NULL = in cert_file */
+	enum tls_alpn alpn;
+};
 
 struct tls_peer {
 	struct tls_context **all;
 	struct tls_context *context;
 	char *name;
+	enum tls_alpn alpn;
 	bool is_literal;
 	void *session; /* the newest ticket, for the next connection; SSL_SESSION */
 };
 
 /*
- * name is what the certificate must carry, and the SNI unless it is an address. *all heads the
- * list of contexts in use (NULL at first); it must outlive the peer. -EINVAL: the CA file cannot
- * be used.
+ * *all heads the list of contexts in use (NULL at first); it must outlive the peer. The settings
+ * are copied. -EINVAL: a file cannot be used (a key with a passphrase among them).
  */
-MUST_CHECK int tls_peer_init(struct tls_peer *p, struct tls_context **all, const char *name,
-			     const char *ca_file, char why[TLS_WHY_SIZE]);
+MUST_CHECK int tls_peer_init(struct tls_peer *p, struct tls_context **all,
+			     const struct tls_settings *how, char why[TLS_WHY_SIZE]);
 void tls_peer_release(struct tls_peer *p); /* after all its connections */
 
 /* The descriptor stays the caller's. NULL when OpenSSL has no memory. */
@@ -51,6 +66,8 @@ struct tls *tls_open(struct tls_peer *p, int fd);
 void tls_close(struct tls *t);
 
 MUST_CHECK int tls_handshake(struct tls *t); /* 0 done */
+/* After the handshake: did the peer choose HTTP/2. */
+bool tls_is_http2(const struct tls *t);
 /* Bytes; 0 = the peer said close_notify. */
 MUST_CHECK ssize_t tls_read(struct tls *t, void *out, size_t size_bytes);
 MUST_CHECK ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes);

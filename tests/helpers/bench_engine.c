@@ -17,7 +17,7 @@
 struct options {
 	uint64_t requests, connections, rate, keep_bytes, body_bytes;
 	int64_t timeout_ms, connect_timeout_ms;
-	const char *ca_file, *sni, *method;
+	const char *ca_file, *cert_file, *key_file, *unix_path, *sni, *method;
 	bool is_ramped;
 };
 
@@ -37,6 +37,10 @@ static const struct opt rows[] = {
 	 "bytes of the request's body"},
 	{"method", 'X', OPT_STRING, offsetof(struct options, method), "NAME", "GET", "of requests"},
 	{"ca", 0, OPT_STRING, offsetof(struct options, ca_file), "FILE", NULL, "trusted for TLS"},
+	{"cert", 0, OPT_STRING, offsetof(struct options, cert_file), "FILE", NULL, "ours, for TLS"},
+	{"key", 0, OPT_STRING, offsetof(struct options, key_file), "FILE", NULL, "of --cert"},
+	{"unix", 0, OPT_STRING, offsetof(struct options, unix_path), "PATH", NULL,
+	 "a unix socket instead of TCP"},
 	{"sni", 0, OPT_STRING, offsetof(struct options, sni), "NAME", NULL,
 	 "the name the certificate must carry"},
 	{"ramp", 0, OPT_FLAG, offsetof(struct options, is_ramped), NULL, NULL,
@@ -84,7 +88,14 @@ static int parse_url(struct bench *b, const char *url, struct engine_endpoint *e
 	if (colon)
 		*colon = '\0';
 	ep->host = b->host;
+	if (*b->host == '[') {
+		b->host[strlen(b->host) - 1] = '\0';
+		ep->host++;
+	}
 	ep->ca_file = b->o.ca_file;
+	ep->cert_file = b->o.cert_file;
+	ep->key_file = b->o.key_file;
+	ep->unix_path = b->o.unix_path;
 	ep->sni = b->o.sni;
 	ep->allow_private = true;
 	return 0;

@@ -1,6 +1,7 @@
 """The load engine against a real nginx, plain and over TLS with a CA of our own."""
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -107,6 +108,53 @@ def test_tls_expired(nginx, tls):
     server = nginx(locations=OK, tls=tls)
     r = bench(server.url + "/ok", "--requests", 5, "--ca", tls[0])
     assert r["tls"] == 5 and r["why"] == "certificate has expired", r
+
+
+def test_tls_client_certificate(nginx, tls, tmp_path):
+    ours = make_certificate(tmp_path / "ours", names=("client",))
+    server = nginx(locations=f"ssl_client_certificate {ours[0]}; ssl_verify_client on;"
+                   'location = /x { return 200 $ssl_client_s_dn; }', tls=tls)
+    r = bench(server.url + "/x", "--requests", 5, "--ca", tls[0], "--cert", ours[0], "--key", ours[1])
+    assert (r["2xx"], r["body_bytes"]) == (5, 5 * len("CN=localhost")), r
+    assert bench(server.url + "/x", "--requests", 5, "--ca", tls[0])["4xx"] == 5
+    with open(ours[0], "ab") as both, open(ours[1], "rb") as key:
+        both.write(key.read())
+    assert bench(server.url + "/x", "--requests", 5, "--ca", tls[0], "--cert", ours[0])["2xx"] == 5
+
+
+@pytest.mark.parametrize("cert, key, why", [
+    (0, 1, "cannot load our key"),
+    (1, 1, "cannot load our certificate"),
+    (0, 2, "cannot load our key"),
+], ids=["another", "no-certificate", "passphrase"])
+def test_tls_client_certificate_that_cannot_be_used(tls, tmp_path, cert, key, why):
+    ours = make_certificate(tmp_path / "ours")
+    locked = str(tmp_path / "locked.key")
+    subprocess.run(["openssl", "ec", "-in", ours[1], "-aes128", "-passout", "pass:x", "-out", locked],
+                   check=True, capture_output=True, timeout=30)
+    keys = [ours[0], tls[1], locked]
+    p = start("https://127.0.0.1:1/", "--cert", keys[cert], "--key", keys[key])
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == 100 and why in err and not out
+
+
+def test_unix_socket(nginx, tls, tmp_path):
+    server = nginx(locations=f"listen unix:{tmp_path}/plain.s; listen unix:{tmp_path}/tls.s ssl;"
+                   f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" + OK)
+    r = bench("http://any.example/ok", "--requests", 500, "--connections", 8, "--unix", tmp_path / "plain.s")
+    assert (r["2xx"], r["connects"]) == (500, 8), r
+    r = bench("https://localhost/ok", "--requests", 50, "--ca", tls[0], "--unix", tmp_path / "tls.s")
+    assert (r["2xx"], r["connects"]) == (50, 1), r
+    server.stop()
+    assert bench("http://any.example/ok", "--requests", 5, "--unix", tmp_path / "plain.s")["connect"] == 5
+
+
+def test_ipv6(nginx):
+    with socket.socket(socket.AF_INET6) as s:
+        s.bind(("::1", 0))
+        port = s.getsockname()[1]
+    nginx(locations=f"listen [::1]:{port};" + OK)
+    assert bench(f"http://[::1]:{port}/ok", "--requests", 50)["2xx"] == 50
 
 
 def test_tls_name_by_sni(nginx, tls):

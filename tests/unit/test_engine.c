@@ -246,6 +246,29 @@ static void one_of_two_addresses_refuses(void **state)
 	fake_stop(&f);
 }
 
+/* All addresses of a name get their share of the connections. */
+static void two_addresses_are_used_in_turn(void **state)
+{
+	struct fake f, other;
+	struct bench b;
+
+	fake_start(&f, *state, &(struct fake_script){.answer = HELLO});
+	fake_start(&other, *state, &(struct fake_script){.answer = HELLO});
+	set_up(&b, *state, f.port);
+	b.pool->addresses.items[1] = b.pool->addresses.items[0];
+	b.pool->addresses.items[1].to.v4.sin_port = htons(other.port);
+	b.pool->addresses.count = 2;
+	for (int i = 0; i < 4; i++)
+		submit(&b, mono_now());
+	run_until(&b, 4);
+	assert_int_equal(b.by_end[ENGINE_ANSWERED], 4);
+	assert_int_equal(f.accepted, 2);
+	assert_int_equal(other.accepted, 2);
+	tear_down(&b);
+	fake_stop(&f);
+	fake_stop(&other);
+}
+
 static void connections_opened_ahead(void **state)
 {
 	static const struct {
@@ -349,6 +372,7 @@ int main(void)
 		cmocka_unit_test(a_pool_that_cannot_be),
 		cmocka_unit_test(one_of_two_attempts_fails),
 		cmocka_unit_test(one_of_two_addresses_refuses),
+		cmocka_unit_test(two_addresses_are_used_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, make_loop, free_loop);
