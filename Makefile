@@ -170,9 +170,13 @@ run-libfuzzer: $(B)/fuzz-$(TARGET)
 	@$(B)/fuzz-$(TARGET) -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
 		-dict=tests/fuzz/$(TARGET).dict -artifact_prefix=$(B)/finding-$(TARGET)- $(B)/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
 
-bench: deps ## CPU a request of the load engine, side by side with wrk (TURNS=5 REQUESTS=100000)
-	@$(MAKE) --no-print-directory MODE=release all $(B)/tests/bench_engine
+deps-bench: deps ## install the peers of make bench that are packages: wrk, h2load, ab, hey
+	@tests/helpers/deps.sh bench
+
+bench: deps ## plimsoll load beside a floor and every peer found, half an hour (ROWS=h1,tls PEERS=wrk,k6 TURNS=5 PEERS_PATH=)
+	@$(MAKE) --no-print-directory MODE=release all bench-programs
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/bench.py
+bench-programs: $(BENCH_PROGRAMS)
 
 bench-services: deps ## a change from Redis to the first byte at its target; 10,000 changes at once
 	@$(MAKE) --no-print-directory MODE=release all
@@ -214,7 +218,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps bench bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
+.PHONY: all deps deps-bench bench bench-programs bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,65 +1,143 @@
-"""`make bench`: what a request costs the load engine, side by side with wrk on the same nginx in the same run.
+"""`make bench`: the load engine beside a bare floor and every peer of this machine, alternately, in one run.
 
-The two take turns; figures are CPU time of the whole client process by the operating system's account, divided by its
-requests. Quote the ratio, not the microseconds: machines differ and are noisy.
+	make bench					# all rows, five turns: about half an hour
+	make bench ROWS=h1,tls TURNS=3 PEERS=floor,wrk	# a part; ours is always there
+
+Settings: ROWS, PEERS (names, by comma), TURNS (5; rows of right or wrong take fewer), SECONDS (3; of a turn that
+measures CPU), REPEATS (20; noisy turns that are run again, in all), PEERS_PATH (folders with more peers). Results:
+build/bench.json, build/bench.md. Progress on stderr.
 """
+import json
 import os
-import re
-import shutil
-import statistics
-import subprocess
+import platform
+import resource
 import sys
 import tempfile
+import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from helpers import engine_bench  # noqa: E402
-from helpers.servers import Nginx, make_certificate  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from helpers.servers import make_certificate  # noqa: E402
 
-TURNS = int(os.environ.get("TURNS", "5"))
-REQUESTS = int(os.environ.get("REQUESTS", "100000"))
-CONNECTIONS = 64
+import peers  # noqa: E402
+import report  # noqa: E402
+from scenarios import ROWS  # noqa: E402
+from targets import BenchNginx  # noqa: E402
 
-
-def run(command):
-    """(CPU seconds, standard output) of one process."""
-    p = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    out = p.stdout.read()
-    _, status, usage = os.wait4(p.pid, 0)
-    assert status == 0, (command, status)
-    return usage.ru_utime + usage.ru_stime, out
+OUT = os.path.join(peers.ROOT, "build")
 
 
-def ours(url, ca):
-    cpu_s, _ = run([engine_bench.build(), "--requests", str(REQUESTS), "--connections", str(CONNECTIONS), "--ramp",
-                    *(["--ca", ca] if ca else []), url])
-    return cpu_s / REQUESTS * 1e6
+def setting(name, default):
+    return int(os.environ.get(name) or default)
 
 
-def wrk(url, _):
-    cpu_s, out = run(["wrk", "-t1", f"-c{CONNECTIONS}", "-d5s", url])
-    return cpu_s / int(re.search(r"(\d+) requests in", out).group(1)) * 1e6
+def names(name):
+    return [n for n in (os.environ.get(name) or "").replace(",", " ").split() if n]
 
 
-def compare(name, url, ca=None):
-    mine, theirs = [], []
-    for turn in range(TURNS):
-        mine.append(ours(url, ca))
-        theirs.append(wrk(url, ca))
-        print(f"bench: {name}: turn {turn + 1} of {TURNS}", file=sys.stderr)
-    ratio = statistics.median(a / b for a, b in zip(mine, theirs))
-    print(f"{name:<10} engine {statistics.median(mine):5.1f} us a request ({min(mine):.1f} to {max(mine):.1f}), "
-          f"wrk {statistics.median(theirs):5.1f} ({min(theirs):.1f} to {max(theirs):.1f}), ratio {ratio:.2f}", flush=True)
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """The servers of a bench and what all rows ask."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.seconds, self.turns, self.repeats = setting("SECONDS", 3), setting("TURNS", 5), setting("REPEATS", 20)
+        self.certificate = make_certificate(folder)
+        self.servers = {False: BenchNginx(os.path.join(folder, "plain")),
+                        True: BenchNginx(os.path.join(folder, "tls"), tls=self.certificate)}
+
+    def __enter__(self):
+        for s in self.servers.values():
+            s.start()
+        return self
+
+    def __exit__(self, *_):
+        for s in self.servers.values():
+            s.stop()
+
+    def nginx(self, row):
+        return self.servers[bool(row.ask.get("tls"))]
+
+    def ask(self, row, **more):
+        words = {"url": self.nginx(row).url + "/ok", "seconds": self.seconds, "folder": self.folder, **row.ask, **more}
+        if words.pop("tls", False):
+            words["ca"] = self.certificate[0]
+        return peers.Ask(**words)
+
+    def turns_of(self, row):
+        return 1 + self.turns // 3 if row.is_slow else self.turns
+
+    def once(self, peer, row):
+        """One turn of one peer; a noisy one is tried again and the quietest of them counts."""
+        best = row.run(self, peer, row)
+        while best and best["noise"] > report.NOISY and self.repeats > 0:
+            self.repeats -= 1
+            again = row.run(self, peer, row)
+            best = min(best, again, key=lambda s: s["noise"])
+        return best
+
+    def row(self, row, found):
+        samples = {p.name: [] for p in found}
+        for turn in range(self.turns_of(row)):
+            for p in found:
+                s = self.once(p, row)
+                samples[p.name].append(s)
+                if s:
+                    tell(row, turn, p, s)
+        return samples
+
+
+def tell(row, turn, peer, s):
+    first = row.columns[0]
+    value = first.form.format(s[first.key]) if s.get(first.key) is not None else "no figure"
+    noise = f", noisy: {100 * s['steal']:.0f} % stolen, {100 * s['others']:.0f} % used by others" if s["noise"] > report.NOISY else ""
+    say(f"{row.name}, turn {turn + 1}: {peer.name} {value} {first.title}{noise}{'; ' + s['trouble'] if s.get('trouble') else ''}")
+
+
+def machine(found):
+    with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as f:
+        cpu = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
+    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(), "when": time.strftime("%Y-%m-%d", time.gmtime()),
+            "peers": ", ".join(f"{p.name} {p.version}".strip() for p in found)}
+
+
+def write(done, raw, found, about):
+    os.makedirs(OUT, exist_ok=True)
+    all_names = [p.name for p in found]
+    with open(os.path.join(OUT, "bench.json"), "w", encoding="utf-8") as f:
+        json.dump({"machine": about, "rows": [{"name": r.name, "title": r.title, "turns": t, "summary": s, "samples": raw[r.name]}
+                                              for r, s, t in done]}, f, indent=1)
+    text = report.markdown(done, all_names, peers.OURS, about)
+    with open(os.path.join(OUT, "bench.md"), "w", encoding="utf-8") as f:
+        f.write(text)
+    return text
 
 
 def main():
-    if not shutil.which("wrk"):
-        sys.exit("bench: wrk is the peer and is not installed: apt-get install wrk")
-    with tempfile.TemporaryDirectory() as folder:
-        with Nginx(os.path.join(folder, "plain")) as server:
-            compare("HTTP/1.1", server.url + "/ok")
-        tls = make_certificate(folder)
-        with Nginx(os.path.join(folder, "tls"), tls=tls) as server:
-            compare("TLS", server.url + "/ok", ca=tls[0])
+    wanted, only = names("ROWS"), names("PEERS")
+    unknown = (set(wanted) - {r.name for r in ROWS}) | (set(only) - {p[0] for p in peers.PEERS})
+    if unknown:
+        sys.exit(f"bench: not known: {', '.join(sorted(unknown))}. Rows: {' '.join(r.name for r in ROWS)}; "
+                 f"peers: {' '.join(p[0] for p in peers.PEERS)}")
+    found, missing = peers.found([*only, peers.OURS] if only else None)
+    if missing:
+        say(f"not found and left out: {', '.join(missing)}")
+    if len(os.sched_getaffinity(0)) < 2:
+        say("one core only: target and clients share it, and figures mean little")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    about, done, raw, text = machine(found), [], {}, ""
+    with tempfile.TemporaryDirectory() as folder, Bench(folder) as bench:
+        for row in ROWS:
+            if wanted and row.name not in wanted:
+                continue
+            raw[row.name] = bench.row(row, found)
+            done.append((row, report.summarize(row, raw[row.name], peers.OURS), bench.turns_of(row)))
+            text = write(done, raw, found, about)
+    print(text)
 
 
 main()

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # deps.sh - the one place that installs what Plimsoll needs: distribution packages and build/venv.
 #
-#	tests/helpers/deps.sh [build|all]
+#	tests/helpers/deps.sh [build|all|bench]
 #
 # build: compiler and libraries only. all (the default): also the servers and tools of the tests and
-# the demo, and the Python environment build/venv. Quiet; says nothing and needs no network when all
+# the demo, and the Python environment build/venv. bench: what make bench holds us against. Quiet; says nothing and needs no network when all
 # is there. Packages are installed as root, or with sudo; no service is started by an installation.
 #
 # DIAGNOSTICS
@@ -16,7 +16,8 @@ BUILD_PACKAGES="build-essential pkg-config libcurl4-openssl-dev libjansson-dev l
 	libyaml-dev zlib1g-dev libsqlite3-dev libhiredis-dev libzmq3-dev libmicrohttpd-dev python3"
 TEST_PACKAGES="libcmocka-dev python3-venv prometheus prometheus-pushgateway nginx-light jq
 	sqlite3 curl openssl shellcheck cppcheck clang-format ca-certificates procps redis-server
-	systemd nftables iproute2"
+	systemd nftables iproute2 valgrind"
+BENCH_PACKAGES="wrk nghttp2-client apache2-utils hey"
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 die() { say "$*"; exit 100; }
@@ -111,5 +112,6 @@ all)
 	install_packages "$BUILD_PACKAGES $TEST_PACKAGES"
 	make_venv
 	;;
-*) die "what is '$1'? build or all" ;;
+bench) install_packages "$BENCH_PACKAGES" ;;
+*) die "what is '$1'? build, all or bench" ;;
 esac

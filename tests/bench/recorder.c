@@ -1,0 +1,229 @@
+/*
+ * recorder - an HTTP/1.1 target that answers at once and knows what it saw.
+ *
+ *	recorder [--port N] [--stamps FILE] [--stall-at 4s --stall 1s]
+ *
+ * Prints its port. At SIGTERM one JSON line: requests, the most connections that were open, when
+ * the first and the last request came (CLOCK_REALTIME, ns), and when its stall began and ended.
+ * FILE gets 8 bytes a request (ns, this machine's byte order), in the order they were read: the
+ * kernel's own stamp of the packet, so that being busy ourselves does not move it.
+ *
+ * The stall: from stall-at after the first request it does nothing at all for that long; what is
+ * sent meanwhile waits in the kernel, as before a program that collects its garbage.
+ *
+ * For clients without pipelining and requests without a body: a read that ends in an empty line is
+ * a request.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "common/base/bug.h"
+#include "common/base/clock.h"
+#include "common/base/exit_code.h"
+#include "common/base/opt.h"
+
+#define EVENTS_AT_ONCE 512
+#define STAMPS_MAX ((size_t)8 * 1000 * 1000)
+
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+			     "Content-Length: 3\r\n\r\nok\n";
+
+struct options {
+	uint64_t port;
+	int64_t stall_at_ms, stall_ms;
+	const char *stamps;
+};
+
+static const struct opt rows[] = {
+	{"port", 'p', OPT_U64, offsetof(struct options, port), "N", "0", "0: a free one"},
+	{"stamps", 's', OPT_STRING, offsetof(struct options, stamps), "FILE", NULL,
+	 "gets the time of each request"},
+	{"stall-at", 0, OPT_DURATION_MS, offsetof(struct options, stall_at_ms), "TIME", "0s",
+	 "after the first request"},
+	{"stall", 0, OPT_DURATION_MS, offsetof(struct options, stall_ms), "TIME", "0s",
+	 "for how long"},
+};
+
+static struct options o;
+static int epoll_fd, listen_fd, signal_fd;
+static uint64_t requests, open_now, open_peak;
+static int64_t *stamps;
+static int64_t first_ns, last_ns, stall_from_ns, stall_to_ns;
+
+static _Noreturn void die(const char *what)
+{
+	perror(what);
+	exit(EXIT_AGAIN);
+}
+
+static void watch(int fd)
+{
+	struct epoll_event ev = {EPOLLIN, {.fd = fd}};
+
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0)
+		die("recorder: epoll_ctl");
+}
+
+static void open_all(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o.port)};
+	socklen_t len = sizeof(at);
+	sigset_t term;
+	int on = 1;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+	listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (epoll_fd < 0 || signal_fd < 0 || listen_fd < 0)
+		die("recorder");
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Inherited by every connection. */
+	setsockopt(listen_fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(listen_fd, 4096) ||
+	    getsockname(listen_fd, (struct sockaddr *)&at, &len) != 0)
+		die("recorder: listen");
+	watch(listen_fd);
+	watch(signal_fd);
+	printf("%u\n", ntohs(at.sin_port));
+	fflush(stdout);
+}
+
+static void accept_all(void)
+{
+	int fd;
+
+	while ((fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		watch(fd);
+		open_now++;
+		open_peak = MAX_OF(open_peak, open_now);
+	}
+	if (errno != EAGAIN && errno != ECONNABORTED)
+		die("recorder: accept");
+}
+
+/* The kernel's stamp of what was just read; our own clock when there is none. */
+static int64_t stamp_of(struct msghdr *m)
+{
+	struct timespec at;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&at, CMSG_DATA(c), sizeof(at));
+			return at.tv_sec * NS_PER_S + at.tv_nsec;
+		}
+	return wall_now().ns;
+}
+
+static void stall(void)
+{
+	int64_t from_ns = first_ns + o.stall_at_ms * NS_PER_MS;
+	struct timespec until;
+
+	if (!o.stall_ms || stall_from_ns || !first_ns || wall_now().ns < from_ns)
+		return;
+	stall_from_ns = wall_now().ns;
+	stall_to_ns = from_ns + o.stall_ms * NS_PER_MS;
+	until = (struct timespec){stall_to_ns / NS_PER_S, stall_to_ns % NS_PER_S};
+	clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL);
+}
+
+static void note(int64_t ns)
+{
+	if (!first_ns)
+		first_ns = ns;
+	last_ns = ns;
+	if (stamps && requests < STAMPS_MAX)
+		stamps[requests] = ns;
+	requests++;
+}
+
+static void serve(int fd)
+{
+	char data[4096], control[128];
+	struct iovec bytes = {data, sizeof(data)};
+	struct msghdr m = {.msg_iov = &bytes,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &m, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		close(fd);
+		open_now--;
+		return;
+	}
+	if (n < 4 || memcmp(data + n - 4, "\r\n\r\n", 4) != 0)
+		return;
+	note(stamp_of(&m));
+	if (send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		die("recorder: send");
+}
+
+static void report(void)
+{
+	FILE *f = o.stamps ? fopen(o.stamps, "we") : NULL;
+	size_t kept = (size_t)MIN_OF(requests, (uint64_t)STAMPS_MAX);
+
+	if (o.stamps && (!f || fwrite(stamps, 8, kept, f) != kept || fclose(f) != 0))
+		die("recorder: stamps");
+	printf("{\"requests\":%" PRIu64 ",\"open_peak\":%" PRIu64 ",\"open\":%" PRIu64
+	       ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64 ",\"stall_from_ns\":%" PRId64
+	       ",\"stall_to_ns\":%" PRId64 "}\n",
+	       requests, open_peak, open_now, first_ns, last_ns, stall_from_ns, stall_to_ns);
+}
+
+static void run(void)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int n;
+
+	for (;;) {
+		n = epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, o.stall_ms ? 1 : -1);
+		stall();
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == listen_fd)
+				accept_all();
+			else if (events[i].data.fd == signal_fd)
+				return;
+			else
+				serve(events[i].data.fd);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct opt_usage usage = {"recorder", "[options]", "", NULL};
+	struct opt_table table = {rows, ARRAY_LEN(rows), &o};
+	struct buf why = BUF_INIT(1000);
+	const char *rest[64];
+	size_t count = 0;
+
+	if (argc > 64 || opt_parse(&table, 1, argc, argv, rest, &count, &why) || count > 0 ||
+	    o.port > UINT16_MAX) {
+		fprintf(stderr, "recorder: %s\n", buf_str(&why));
+		opt_help(stderr, &usage, &table, 1);
+		return EXIT_USAGE;
+	}
+	if (o.stamps)
+		stamps = x_calloc(STAMPS_MAX, sizeof(*stamps));
+	open_all();
+	run();
+	report();
+	return EXIT_FINE;
+}
