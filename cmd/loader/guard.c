@@ -152,8 +152,8 @@ bool guard_is_listed(const char *entry, const struct shard_target *t)
 	return host_bytes == strlen(t->host) && strncasecmp(entry, t->host, host_bytes) == 0;
 }
 
-static int guard_http(const struct config_account *account, const struct shard_target *t,
-		      bool *allow_private, char why[SHARD_WHY_SIZE])
+static int guard_http(const struct guard *g, const struct config_account *account,
+		      const struct shard_target *t, bool *allow_private, char why[SHARD_WHY_SIZE])
 {
 	*allow_private = false;
 	if (!account)
@@ -162,7 +162,8 @@ static int guard_http(const struct config_account *account, const struct shard_t
 			      "them; give --config with this account");
 	for (size_t i = 0; i < account->allow_count; i++) {
 		if (guard_is_listed(account->allow[i], t)) {
-			*allow_private = is_address(t->host) || !strcasecmp(t->host, "localhost");
+			*allow_private = g->allow_private || is_address(t->host) ||
+					 !strcasecmp(t->host, "localhost");
 			return 0;
 		}
 	}
@@ -178,7 +179,7 @@ int guard_target(const struct guard *g, const struct shard *sh, const struct sha
 		g->config ? config_account(g->config, sh->account) : NULL;
 
 	if (strcmp(t->method, "http") == 0)
-		return guard_http(account, t, allow_private, why);
+		return guard_http(g, account, t, allow_private, why);
 	return guard_lambda(account, t, allow_private, why);
 }
 

@@ -20,6 +20,7 @@ struct guard {
 	const struct config *config; /* NULL = none was given */
 	double rate_max_per_s;	     /* 0 = no limit of its own */
 	uint64_t in_flight_max;
+	bool allow_private; /* a name on an allow list may be at a private address */
 };
 
 /* -EACCES with why; else whether this target may be on a private address. */

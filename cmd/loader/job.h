@@ -108,6 +108,7 @@ struct job {
 	struct mono origin; /* start of the measured part */
 	struct wall origin_wall;
 	struct mono began, ended;
+	struct mono last_sent; /* of the measured calls */
 	struct wall began_wall;
 	struct mono armed_for; /* when the due timer should run: its delay is our own */
 	struct mono burst_began;

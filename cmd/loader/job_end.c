@@ -175,6 +175,8 @@ static struct json *did_run(struct job *j)
 	json_put_int(data, "duration_ms", MAX_OF(mono_diff_ns(j->ended, j->began) / NS_PER_MS, 0));
 	if (j->clock.is_known)
 		json_put_int(data, "clock_offset_ms", clock_check_offset_ms(&j->clock));
+	json_put_int(data, "sending_ms",
+		     MAX_OF(mono_diff_ns(j->last_sent, j->origin) / NS_PER_MS, 0));
 	tally_json(j->tally, data);
 	json_put(data, "open_calls", open_calls(j));
 	fill_quality(j, &q);

@@ -123,6 +123,8 @@ static void count_call(struct job *j, const struct place *place, const struct en
 
 	if (e && e->sent.ns) {
 		r.was_sent = true;
+		if (mono_is_before(j->last_sent, e->sent))
+			j->last_sent = e->sent;
 		r.late_us = mono_diff_ns(e->sent, e->due) / NS_PER_US;
 		r.service_us = mono_diff_ns(e->done, e->sent) / NS_PER_US;
 		r.response_us = mono_diff_ns(e->done, e->due) / NS_PER_US;

@@ -18,6 +18,7 @@
 struct options {
 	uint64_t slots, max_in_flight;
 	const char *max_rate, *pause_file, *credential_program;
+	bool allow_private;
 };
 
 static const struct opt option_rows[] = {
@@ -29,6 +30,8 @@ static const struct opt option_rows[] = {
 	 "refuses shards that ask for more"},
 	{"max-in-flight", 0, OPT_U64, offsetof(struct options, max_in_flight), "N", "1000",
 	 "refuses shards that ask for more calls at once"},
+	{"allow-private", 0, OPT_FLAG, offsetof(struct options, allow_private), NULL, NULL,
+	 "hosts of an allow list may be at private addresses, whatever they are called"},
 	{"credential-program", 0, OPT_STRING, offsetof(struct options, credential_program), "FILE",
 	 NULL, "run as FILE credential ACCOUNT for keys; else plimsoll beside this program"},
 };
@@ -97,6 +100,7 @@ static int open_limits(struct loader *ld, const struct options *o)
 
 	g->config = ld->config;
 	g->in_flight_max = o->max_in_flight;
+	g->allow_private = o->allow_private;
 	if (unit_parse_rate(o->max_rate, &g->rate_max_per_s) != 0 || g->rate_max_per_s <= 0) {
 		log_error("--max-rate %s: expected %s", o->max_rate, unit_expected(UNIT_RATE));
 		return -EINVAL;

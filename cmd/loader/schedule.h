@@ -63,8 +63,8 @@ enum arrival {
 #define PAYLOADS_MAX 64
 #define ROUND_WITHOUT_SPREAD 8 /* calls of each variant in a round when the spread is off */
 #define BLOCK_MS_DEFAULT 2500
-#define BLOCKS_DUE_MAX 400		/* of one shard: a long run gets longer blocks */
-#define CALLS_DUE_MAX UINT64_C(4000000) /* of one shard */
+#define BLOCKS_DUE_MAX 400		   /* of one shard: a long run gets longer blocks */
+#define CALLS_DUE_MAX UINT64_C(1000000000) /* of one shard; costs no memory */
 #define SCHEDULE_WHY_SIZE 160
 
 struct workload {

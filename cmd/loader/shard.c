@@ -139,6 +139,7 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 		return refuse(why, "a target without variant old or new");
 	t->method = dup_member(j, "method");
 	t->url = dup_member(j, "url");
+	t->http_method = dup_member(j, "http_method");
 	t->region = dup_member(j, "region");
 	t->qualifier = dup_member(j, "qualifier");
 	t->function = dup_member(j, "function");
@@ -149,6 +150,8 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 	t->expect_body = dup_member(expect, "body_contains");
 	if (!t->method)
 		return refuse(why, "a target without method");
+	if (t->http_method && !is_header_name(t->http_method))
+		return refuse(why, "http_method is not a word such as GET");
 	if (t->region && !name_is_valid(t->region)) /* it stands in the signature's header */
 		return refuse(why, "the region is not a name");
 	if (t->function && !is_function(t->function))
@@ -325,9 +328,9 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 
 static void release_target(struct shard_target *t)
 {
-	char *all[] = {t->method,   t->url,    t->host,	     t->authority, t->path,
-		       t->query,    t->region, t->qualifier, t->function,  t->expect_body,
-		       t->instance, t->cold,   t->ca};
+	char *all[] = {t->method,   t->url,    t->host,	     t->authority,  t->path,
+		       t->query,    t->region, t->qualifier, t->function,   t->expect_body,
+		       t->instance, t->cold,   t->ca,	     t->http_method};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);

@@ -35,7 +35,8 @@ struct shard_header {
 
 struct shard_target {
 	enum variant variant;
-	char *method; /* "lambda-invoke", "http" */
+	char *method;	   /* "lambda-invoke", "http" */
+	char *http_method; /* "GET"; NULL: GET, or POST with a payload */
 	char *url;
 	char *host, *authority; /* without brackets; host[:port] as written */
 	char *path, *query;	/* query may be NULL */

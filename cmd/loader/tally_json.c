@@ -145,6 +145,7 @@ void tally_json(struct tally *t, struct json *data)
 		sum += sum_of(t->outcomes[v]);
 	BUG_ON(sum != t->due || t->done != t->due);
 	json_put_int(data, "due", (int64_t)t->due);
+	json_put_int(data, "sent", (int64_t)t->sent);
 	json_put(data, "series", series_json(t));
 	json_put(data, "warmup", warmup_json(t));
 	json_put(data, "blocks", blocks_json(&t->blocks));

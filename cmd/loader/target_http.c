@@ -1,5 +1,5 @@
 /*
- * target_http.c - a plain HTTP endpoint: GET, or POST when there is a payload.
+ * target_http.c - a plain HTTP endpoint: the plan's method, else GET, or POST with a payload.
  *
  * The header Plimsoll-Run tells the function that it is a test, Plimsoll-Attempt which try at which
  * shard: a target that hears two tries at one time has seen two loaders at it. Redirects are
@@ -7,25 +7,38 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cmd/loader/target.h"
+
+static void add_unless_given(const struct shard_target *t, const char *name, const char *value,
+			     struct buf *out)
+{
+	for (size_t i = 0; i < t->header_count; i++)
+		if (!strcasecmp(t->headers[i].name, name))
+			return;
+	buf_addf(out, "%s: %s\r\n", name, value);
+}
 
 static int prepare(const struct target_request *rq, struct target_scratch *s, struct buf *out,
 		   char why[SHARD_WHY_SIZE])
 {
 	const struct shard_target *t = rq->target;
 	bool has_body = rq->payload->len_bytes > 0;
+	const char *method = t->http_method ? t->http_method : has_body ? "POST" : "GET";
 
 	(void)s;
-	buf_addf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", has_body ? "POST" : "GET", t->path,
-		 t->query ? "?" : "", t->query ? t->query : "", t->authority);
-	buf_addf(out, "User-Agent: plimsoll/%s\r\nAccept: */*\r\nPlimsoll-Run: %s\r\n",
-		 PLIMSOLL_VERSION, rq->shard->run);
+	buf_addf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", method, t->path, t->query ? "?" : "",
+		 t->query ? t->query : "", t->authority);
+	add_unless_given(t, "User-Agent", "plimsoll/" PLIMSOLL_VERSION, out);
+	add_unless_given(t, "Accept", "*/*", out);
+	buf_addf(out, "Plimsoll-Run: %s\r\n", rq->shard->run);
 	buf_addf(out, "Plimsoll-Attempt: %s.%lld\r\n", rq->shard->id,
 		 (long long)rq->shard->attempt);
-	if (has_body)
-		buf_addf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-			 rq->payload->len_bytes);
+	if (has_body) {
+		add_unless_given(t, "Content-Type", "application/json", out);
+		buf_addf(out, "Content-Length: %zu\r\n", rq->payload->len_bytes);
+	}
 	target_add_headers(rq, out);
 	buf_adds(out, "\r\n");
 	buf_add(out, rq->payload->bytes, rq->payload->len_bytes);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/plimsoll/ask.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/dry_run.h"
 #include "cmd/plimsoll/events.h"
@@ -15,8 +16,6 @@
 #include "common/base/log.h"
 #include "common/digest/digest.h"
 #include "common/event/event.h"
-
-#define PAYLOAD_MAX_BYTES (6u * 1024u * 1024u)
 
 struct run_opts {
 	const char *old_qualifier, *new_qualifier, *test, *payload, *wait_cloud;
@@ -56,26 +55,6 @@ static bool has_payload(const struct settings *s, const struct run_opts *o,
 	rule = config_rule(s->config, subject.account, subject.function);
 	return rule && (rule->payload_count || rule->url ||
 			(rule->has_tests && !rule->test_count && !o->test));
-}
-
-/* Reads one line from the person. NULL (told) when there is nobody to ask. */
-static char *ask_payload(const char *subject)
-{
-	struct buf line = BUF_INIT(PAYLOAD_MAX_BYTES);
-	int c;
-
-	if (!isatty(STDIN_FILENO)) {
-		log_error("what should %s be called with? Give --payload '{}' (or payload: in its "
-			  "rule); nobody is here to be asked",
-			  subject);
-		return NULL;
-	}
-	fprintf(stderr, "%s will be called with load. Payload (JSON, empty for {}): ", subject);
-	while ((c = getchar()) != EOF && c != '\n')
-		buf_addc(&line, (char)c);
-	if (!line.len_bytes)
-		buf_adds(&line, "{}");
-	return buf_steal(&line);
 }
 
 /* What came out of one pass through the pipe. */
@@ -151,7 +130,7 @@ static enum exit_code run_subject(const struct settings *s, const struct run_opt
 	enum exit_code code = EXIT_USAGE;
 
 	if (!o->is_dry_run && !has_payload(s, o, subject)) {
-		f.payload = asked = ask_payload(subject);
+		f.payload = asked = ask_payload(subject, "--payload");
 		if (!asked)
 			goto out;
 	}

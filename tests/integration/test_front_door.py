@@ -8,7 +8,7 @@ from hdrh.log import HistogramLogWriter
 
 from helpers.programs import example, lines, pl
 
-COMMANDS = ["init", "check", "add", "list", "run", "watch", "status", "show", "why", "compare", "hist", "pause",
+COMMANDS = ["init", "check", "add", "list", "run", "load", "watch", "status", "show", "why", "compare", "hist", "pause",
             "resume", "accept", "credential", "sign", "admin install", "admin acl", "admin doctor", "admin dead list", "admin dead retry", "admin dead drop",
             "admin key new", "admin key list", "admin key revoke"]
 

@@ -1,0 +1,385 @@
+/* plimsoll load: the engine as a load tool of its own, on a URL or a function. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/plimsoll/ask.h"
+#include "cmd/plimsoll/command.h"
+#include "cmd/plimsoll/load_report.h"
+#include "cmd/plimsoll/paths.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/base/table.h"
+#include "common/base/unit.h"
+
+#define URL_RATE_PER_S 50 /* without a word about how much: what no server notices */
+#define FUNCTION_RATE_PER_S 10
+#define REPORT_MAX_BYTES (4u * 1024u * 1024u)
+
+struct load_opts {
+	struct load_ask ask;
+	struct load_call call;
+	int64_t max_p50_ms, max_p95_ms, max_p99_ms;
+	const char *max_error_ratio, *hdr, *csv;
+	bool is_json, is_quiet;
+};
+
+#define ROW(field) offsetof(struct load_opts, field)
+static const struct opt rows[] = {
+	{"rate", 'r', OPT_STRING, ROW(ask.rate), "RATE", NULL,
+	 "open model: calls a second, whether or not the answers keep up; 1000/s, 300/m"},
+	{"vus", 'u', OPT_U64, ROW(ask.vus), "N", NULL,
+	 "closed model: so many users, each calling again when it has its answer"},
+	{"duration", 't', OPT_DURATION_MS, ROW(ask.duration_ms), "TIME", NULL,
+	 "how long; else 10s, or as long as --requests take"},
+	{"requests", 'n', OPT_U64, ROW(ask.requests), "N", NULL, "how many calls in all"},
+	{"connections", 0, OPT_U64, ROW(ask.connections), "N", NULL,
+	 "at most so many calls at once; else one a user, or 2 seconds of the rate (64 to 10000)"},
+	{"timeout", 0, OPT_DURATION_MS, ROW(ask.timeout_ms), "TIME", NULL,
+	 "of one call, from when it was due; else 10s"},
+	{"warmup", 0, OPT_DURATION_MS, ROW(ask.warmup_ms), "TIME", NULL,
+	 "load before the measurement, which is not measured"},
+	{"executor", 0, OPT_STRING, ROW(ask.executor), "NAME", NULL,
+	 "k6's name; else from the options that are given"},
+	{"arrival", 0, OPT_STRING, ROW(ask.arrival), "KIND", NULL,
+	 "uniform, or poisson as independent users arrive"},
+	{"processes", 'p', OPT_STRING, ROW(ask.processes), "N|auto", NULL,
+	 "loaders that share the load; auto: one a core but one"},
+	{"seed", 0, OPT_STRING, ROW(ask.seed), "N", NULL, "the same seed gives the same schedule"},
+	{"method", 'X', OPT_STRING, ROW(call.method), "METHOD", NULL,
+	 "else GET, or POST with data"},
+	{"data", 'd', OPT_STRING, ROW(call.data), "TEXT|@FILE", NULL, "what is sent"},
+	{"data-file", 0, OPT_STRING, ROW(call.data_file), "FILE", NULL, "the same from a file"},
+	{"header", 'H', OPT_LIST, ROW(call.headers), "NAME: VALUE|@FILE", NULL,
+	 "may be repeated; @FILE has one a line and keeps secrets off the command line"},
+	{"cacert", 0, OPT_STRING, ROW(call.ca_file), "FILE", NULL,
+	 "certificates to trust instead of the system's"},
+	{"expect-status", 0, OPT_U64, ROW(call.expect_status), "N", NULL,
+	 "the status that is ok; else any 2xx"},
+	{"expect-body", 0, OPT_STRING, ROW(call.expect_body), "TEXT", NULL,
+	 "what the body of an answer that is ok holds"},
+	{"qualifier", 0, OPT_STRING, ROW(call.qualifier), "Q", NULL,
+	 "version or alias of a function; else its rule's, or $LATEST"},
+	{"max-p50", 0, OPT_DURATION_MS, ROW(max_p50_ms), "TIME", NULL,
+	 "exit 1 when the response time is above it"},
+	{"max-p95", 0, OPT_DURATION_MS, ROW(max_p95_ms), "TIME", NULL, "likewise"},
+	{"max-p99", 0, OPT_DURATION_MS, ROW(max_p99_ms), "TIME", NULL, "likewise"},
+	{"max-error-ratio", 0, OPT_STRING, ROW(max_error_ratio), "RATIO", NULL,
+	 "exit 1 when a larger share of the calls was not ok; 1% or 0.01"},
+	{"json", 0, OPT_FLAG, ROW(is_json), NULL, NULL, "the result as one JSON object"},
+	{"hdr", 0, OPT_STRING, ROW(hdr), "FILE", NULL,
+	 "writes the histograms as an HdrHistogram log (plimsoll hist reads it)"},
+	{"csv", 0, OPT_STRING, ROW(csv), "FILE", NULL, "writes a line for each second"},
+	{"quiet", 'q', OPT_FLAG, ROW(is_quiet), NULL, NULL, "no talk before and while it runs"},
+};
+#undef ROW
+
+static enum exit_code told(struct buf *why)
+{
+	log_error("%s", buf_str(why));
+	return EXIT_USAGE;
+}
+
+/* ---- thresholds ---- */
+
+struct limits {
+	struct load_limit items[4];
+	size_t count;
+};
+
+static int read_limits(const struct load_opts *o, struct limits *l, struct buf *why)
+{
+	const struct {
+		const char *name;
+		int64_t ms;
+	} times[] = {
+		{"max-p50", o->max_p50_ms}, {"max-p95", o->max_p95_ms}, {"max-p99", o->max_p99_ms}};
+	double ratio;
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++)
+		if (times[i].ms)
+			l->items[l->count++] = (struct load_limit){
+				.name = times[i].name, .limit = (double)times[i].ms * 1e3};
+	if (!o->max_error_ratio)
+		return 0;
+	if (unit_parse_ratio(o->max_error_ratio, &ratio)) {
+		buf_addf(why, "--max-error-ratio %s: expected %s", o->max_error_ratio,
+			 unit_expected(UNIT_RATIO));
+		return -EINVAL;
+	}
+	l->items[l->count++] =
+		(struct load_limit){.name = "max-error-ratio", .limit = ratio, .is_ratio = true};
+	return 0;
+}
+
+/* A limit on a time is missed too when nothing was ok. */
+static void judge(struct limits *l, const struct load_result *r)
+{
+	const struct hdr *h = r->figures[LOAD_RESPONSE];
+
+	for (size_t i = 0; i < l->count; i++) {
+		struct load_limit *one = &l->items[i];
+
+		if (one->is_ratio)
+			one->value = load_error_ratio(r);
+		else
+			one->value = (double)hdr_percentile(
+				h, strtod(one->name + strlen("max-p"), NULL));
+		one->is_met = one->value <= one->limit && (one->is_ratio || hdr_count(h));
+	}
+}
+
+static enum exit_code verdict(const struct load_run *r, const struct limits *l)
+{
+	const struct load_result *all = &r->total;
+	enum exit_code code = EXIT_FINE;
+
+	if (r->was_cancelled)
+		return EXIT_CANCELLED;
+	if (all->failed)
+		return EXIT_AGAIN;
+	if (json_len(all->suspect) || all->was_cut || !all->outcomes[OUT_OK])
+		code = EXIT_CANNOT_TELL;
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->items[i].is_met)
+			code = exit_code_worse(code, EXIT_GATE_NO);
+	return code;
+}
+
+/* ---- telling ---- */
+
+static void tell_plan(const struct load_opts *o, const struct load_plan *p,
+		      const struct load_target *t)
+{
+	struct buf text = BUF_INIT(4096);
+
+	if (o->is_quiet)
+		return;
+	for (size_t i = 0; i < p->work_count; i++) {
+		buf_addf(&text, "%s: ", p->work_count > 1 ? p->works[i].name : t->authority);
+		load_describe(&p->works[i], &text);
+		log_info("%s", buf_str(&text));
+		buf_clear(&text);
+	}
+	if (p->processes > 1)
+		log_info("%u loaders share it", p->processes);
+	if (!o->ask.rate && !o->ask.vus && !o->ask.requests && !o->ask.duration_ms)
+		log_info("more: --rate 1000/s --duration 1m (open model), --vus 64 (closed model); "
+			 "--help has all");
+	buf_release(&text);
+}
+
+static int write_file(const char *path, const struct buf *text)
+{
+	int rc = buf_is_over(text) ? -E2BIG
+				   : fs_write_atomic(path, buf_str(text), text->len_bytes, 0644);
+
+	if (rc)
+		log_error("cannot write %s: %s", path, strerror(-rc));
+	return rc;
+}
+
+static enum exit_code tell_result(const struct load_opts *o, const struct load_report *rep)
+{
+	struct buf text = BUF_INIT(REPORT_MAX_BYTES);
+	enum exit_code code = EXIT_FINE;
+	struct json *whole;
+
+	if (o->is_json) {
+		whole = load_report_json(rep);
+		json_write(whole, &text);
+		buf_addc(&text, '\n');
+		json_free(whole);
+	} else {
+		load_report_text(rep, &text);
+		text_tame(&text);
+	}
+	fwrite(buf_str(&text), 1, text.len_bytes, stdout);
+	buf_clear(&text);
+	if (o->hdr) {
+		load_report_hdr(rep, &text);
+		code = write_file(o->hdr, &text) ? EXIT_AGAIN : EXIT_FINE;
+	}
+	buf_release(&text);
+	return code;
+}
+
+/* ---- running ---- */
+
+static enum exit_code run_and_tell(const struct load_opts *o, struct load_run *r, struct limits *l)
+{
+	struct load_report rep = {.run = r, .limits = l->items, .limit_count = l->count};
+	enum exit_code code;
+
+	tell_plan(o, r->plan, r->target);
+	code = load_run(r);
+	if (r->total.shards) {
+		judge(l, &r->total);
+		code = exit_code_worse(code, tell_result(o, &rep));
+		if (code == EXIT_FINE || r->was_cancelled)
+			code = verdict(r, l);
+	}
+	return r->was_cancelled ? EXIT_CANCELLED : code;
+}
+
+static enum exit_code with_csv(const struct load_opts *o, struct load_run *r, struct limits *l)
+{
+	enum exit_code code;
+
+	r->live.is_shown = !o->is_quiet && isatty(STDERR_FILENO);
+	if (!o->csv)
+		return run_and_tell(o, r, l);
+	r->live.csv = fopen(o->csv, "we");
+	if (!r->live.csv) {
+		log_error("cannot write %s: %s", o->csv, strerror(errno));
+		return EXIT_USAGE;
+	}
+	setvbuf(r->live.csv, NULL, _IOLBF, 0); /* for tail -f */
+	fputs("seconds,scenario,process,due,ok,not_ok,in_flight,p50_us,p95_us\n", r->live.csv);
+	code = run_and_tell(o, r, l);
+	if (fclose(r->live.csv)) {
+		log_error("cannot write %s: %s", o->csv, strerror(errno));
+		code = exit_code_worse(code, EXIT_AGAIN);
+	}
+	return code;
+}
+
+static bool is_paused(const struct door *d)
+{
+	struct settings s = {.state_dir = paths_state_dir(d->state)};
+	char *reason = settings_pause_reason(&s);
+
+	if (reason)
+		log_error("load is paused (%s); plimsoll resume lets it start again", reason);
+	free(reason);
+	free(s.state_dir);
+	return reason != NULL;
+}
+
+static enum exit_code run_url(const struct door *d, struct load_plan *plan, struct limits *l)
+{
+	const struct load_opts *o = d->opts;
+	struct buf why = BUF_INIT(2048);
+	struct load_private private = {0};
+	struct load_target t = {0};
+	char *pause = paths_pause_of(d->state);
+	struct load_run r = {.plan = plan, .target = &t, .private = &private, .pause_file = pause};
+	enum exit_code code = EXIT_USAGE;
+
+	if (load_target_url(&o->call, d->rest[0], &t, &why) ||
+	    load_private_open(&private, &t, &why)) {
+		told(&why);
+		goto out;
+	}
+	r.config = private.config;
+	code = with_csv(o, &r, l);
+	load_run_release(&r);
+out:
+	load_private_close(&private);
+	load_target_release(&t);
+	buf_release(&why);
+	free(pause);
+	return code;
+}
+
+static enum exit_code run_target(const struct load_opts *o, const struct settings *s,
+				 struct load_plan *plan, struct load_target *t, struct limits *l)
+{
+	char *pause = paths_pause(s->state_dir);
+	struct load_run r = {.plan = plan,
+			     .target = t,
+			     .config = s->path,
+			     .state = s->state_dir,
+			     .pause_file = pause};
+	enum exit_code code = EXIT_USAGE;
+
+	if (plan->processes > 1)
+		log_error("--processes: a function is called by one loader, which keeps its runs "
+			  "apart");
+	else
+		code = with_csv(o, &r, l);
+	if (plan->processes == 1)
+		load_run_release(&r);
+	free(pause);
+	return code;
+}
+
+static enum exit_code run_function(const struct door *d, struct load_plan *plan, struct limits *l)
+{
+	const struct load_opts *o = d->opts;
+	struct settings s = {0};
+	struct load_target t = {0};
+	struct buf why = BUF_INIT(2048);
+	enum exit_code code = settings_open(d->config, d->state, &s);
+	char *subject = code == EXIT_FINE ? settings_subject(&s, d->rest[0]) : NULL;
+
+	if (!subject) {
+		code = EXIT_USAGE;
+	} else if (load_target_function(&o->call, &s, subject, &t, &why)) {
+		code = told(&why);
+	} else {
+		if (!t.payload && t.function) {
+			t.payload = ask_payload(subject, "--data");
+			t.payload_bytes = t.payload ? strlen(t.payload) : 0;
+		}
+		code = t.payload || !t.function ? run_target(o, &s, plan, &t, l) : EXIT_USAGE;
+	}
+	load_target_release(&t);
+	buf_release(&why);
+	free(subject);
+	settings_release(&s);
+	return code;
+}
+
+static bool is_url(const char *word)
+{
+	return strstr(word, "://") != NULL;
+}
+
+static enum exit_code run(const struct door *d)
+{
+	const struct load_opts *o = d->opts;
+	struct load_ask ask = o->ask;
+	struct load_plan *plan = x_calloc(1, sizeof(*plan));
+	struct limits limits = {.count = 0};
+	struct buf why = BUF_INIT(2048);
+	enum exit_code code;
+
+	ask.rate_default_per_s = is_url(d->rest[0]) ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
+	if (load_plan_make(&ask, plan, &why) || read_limits(o, &limits, &why))
+		code = told(&why);
+	else if (is_paused(d))
+		code = EXIT_AGAIN;
+	else if (is_url(d->rest[0]))
+		code = run_url(d, plan, &limits);
+	else
+		code = run_function(d, plan, &limits);
+	buf_release(&why);
+	free(plan);
+	return code;
+}
+
+const struct command command_load = {
+	.name = "load",
+	.group = "use",
+	.help = "loads a URL or a function and measures: a load tool of its own",
+	.synopsis = "URL|[ACCOUNT/]FUNCTION [options]",
+	.about = "Calls it for real: 50 times a second for 10 s, unless told otherwise. That you "
+		 "type a\n"
+		 "URL is the permission to call its host; no settings file is needed. Every call "
+		 "says that\n"
+		 "it is a test (header Plimsoll-Run). docs/LOAD.md shows more.",
+	.exits = "  0 done   1 a --max-... was missed   2 suspect: the figures are not to be "
+		 "trusted, or nothing\n"
+		 "  was ok   100 something to change   111 try again   130 ended by Ctrl-C",
+	.rows = rows,
+	.row_count = ARRAY_LEN(rows),
+	.opts_bytes = sizeof(struct load_opts),
+	.rest_min = 1,
+	.rest_max = 1,
+	.wants = "name one URL or function",
+	.needs = TAKES_CONFIG | TAKES_STATE,
+	.run = run,
+};

@@ -1,0 +1,134 @@
+/* load_shard.c - one shard of a load as the data of shard.planned; see load_target.h. */
+#include "cmd/plimsoll/load_target.h"
+#include "common/digest/digest.h"
+
+#define BLOCK_MS 2500
+#define BODY_MAX_BYTES (1024 * 1024)
+#define DEADLINE_MARGIN_MS (60 * MS_PER_S)
+
+static struct json *where_json(const struct load_shard *sh)
+{
+	struct json *o = json_obj();
+
+	json_put_int(o, "index", (int64_t)(sh->work * sh->plan->processes + sh->process));
+	json_put_int(o, "of", (int64_t)(sh->plan->work_count * sh->plan->processes));
+	return o;
+}
+
+/* Names of credentials; their values are files that only this user can read. */
+static struct json *headers_json(const struct load_target *t)
+{
+	struct json *o = json_obj();
+	char name[32];
+
+	for (size_t i = 0; i < t->header_count; i++) {
+		snprintf(name, sizeof(name), "header-%zu", i);
+		json_put_str(o, t->headers[i].name, name);
+	}
+	return o;
+}
+
+static struct json *expect_json(const struct load_target *t)
+{
+	struct json *o = json_obj();
+
+	if (t->expect_status)
+		json_put_int(o, "status", t->expect_status);
+	json_put_str(o, "body_contains", t->expect_body);
+	return o;
+}
+
+static struct json *target_json(const struct load_target *t)
+{
+	struct json *o = json_obj();
+
+	json_put_str(o, "variant", "new");
+	json_put_str(o, "method", t->kind);
+	json_put_str(o, "url", t->url);
+	json_put_str(o, "http_method", t->http_method);
+	json_put_str(o, "qualifier", t->qualifier);
+	json_put_str(o, "region", t->region);
+	json_put_str(o, "function", t->function);
+	json_put(o, "headers", headers_json(t));
+	json_put(o, "expect", expect_json(t));
+	json_put_str(o, "instance", t->instance);
+	json_put_str(o, "cold", t->cold);
+	json_put_str(o, "ca", t->ca_file);
+	return o;
+}
+
+static struct json *workload_json(const struct load_work *w, uint64_t seed)
+{
+	struct json *o = json_obj();
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	json_put_str(o, "executor", w->executor);
+	if (load_is_open(w))
+		json_put_real(o, "rate_per_s", w->rate_per_s);
+	if (w->vus)
+		json_put_int(o, "vus", w->vus);
+	if (w->iterations)
+		json_put_int(o, "iterations", (int64_t)w->iterations);
+	json_put_str(o, "arrival", w->arrival);
+	/* A round is one call, so that exactly as many are due as were asked for. */
+	json_put_int(o, "spread", load_is_open(w) ? 1 : 0);
+	json_put_int(o, "warmup_ms", w->warmup_ms);
+	json_put_int(o, "duration_ms", w->duration_ms);
+	json_put_int(o, "block_ms", BLOCK_MS);
+	json_put_str(o, "seed", text);
+	return o;
+}
+
+static struct json *payloads_json(const struct load_target *t)
+{
+	struct buf text = BUF_INIT(64 * 1024);
+	struct json *a = json_arr(), *o;
+
+	if (!t->payload)
+		return a;
+	digest_base64(t->payload, t->payload_bytes, &text);
+	o = json_obj();
+	json_put_int(o, "weight", 1);
+	json_put_str(o, "base64", buf_str(&text));
+	json_push(a, o);
+	buf_release(&text);
+	return a;
+}
+
+static struct json *limits_json(const struct load_work *w, int64_t timeout_ms)
+{
+	struct json *o = json_obj();
+
+	json_put_int(o, "in_flight", w->in_flight);
+	json_put_int(o, "timeout_ms", timeout_ms);
+	json_put_int(o, "body_bytes", BODY_MAX_BYTES);
+	return o;
+}
+
+struct json *load_shard_json(const struct load_shard *sh)
+{
+	const struct load_work *whole = &sh->plan->works[sh->work];
+	int64_t last_ms = whole->start_ms + whole->warmup_ms + whole->duration_ms +
+			  sh->plan->timeout_ms + DEADLINE_MARGIN_MS;
+	struct json *o = json_obj(), *targets = json_arr();
+	char text[WALL_RFC3339_SIZE];
+	struct load_work part;
+
+	load_cut(whole, sh->process, sh->plan->processes, &part);
+	json_put_str(o, "run", sh->run);
+	json_put(o, "shard", where_json(sh));
+	json_put_str(o, "account", sh->target->account);
+	wall_format_rfc3339(wall_add_ns(wall_now(), last_ms * NS_PER_MS), text);
+	json_put_str(o, "deadline", text);
+	if (sh->start_at.ns) {
+		wall_format_rfc3339(wall_add_ns(sh->start_at, whole->start_ms * NS_PER_MS), text);
+		json_put_str(o, "start_at", text);
+	}
+	json_push(targets, target_json(sh->target));
+	json_put(o, "targets", targets);
+	json_put(o, "workload", workload_json(&part, sh->plan->seed));
+	json_put(o, "payloads", payloads_json(sh->target));
+	json_put(o, "limits", limits_json(&part, sh->plan->timeout_ms));
+	return o;
+}

@@ -1,0 +1,296 @@
+/* load_target.c - what is called; see load_target.h. */
+#include "cmd/plimsoll/load_target.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/aws/aws.h"
+#include "common/base/fsio.h"
+#include "common/digest/digest.h"
+#include "common/event/event.h"
+#include "common/http/http.h"
+
+#define HEADER_FILE_MAX_BYTES (64u * 1024u)
+#define PAYLOAD_MAX_BYTES (40u * 1024u) /* as base64 in an event of 64 KiB */
+
+PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(why, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static char *dup_or_null(const char *s)
+{
+	return s ? x_strdup(s) : NULL;
+}
+
+/* ---- headers ---- */
+
+static bool is_name(const char *at, size_t len_bytes)
+{
+	for (size_t i = 0; i < len_bytes; i++)
+		if (!isalnum((unsigned char)at[i]) && !strchr("!#$%&'*+-.^_`|~", at[i]))
+			return false;
+	return len_bytes > 0;
+}
+
+static bool is_printable(const char *s)
+{
+	for (; *s; s++)
+		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* The value is not repeated in messages: it may be a secret. */
+static int add_header(struct load_target *t, const char *line, struct buf *why)
+{
+	const char *colon = strchr(line, ':'), *value = colon ? colon + 1 : NULL;
+	size_t name_bytes = colon ? (size_t)(colon - line) : 0;
+
+	if (!colon || !is_name(line, name_bytes))
+		return refuse(why, "--header: expected \"Name: value\", or @FILE with such lines");
+	value += strspn(value, " \t");
+	if (!is_printable(value))
+		return refuse(why, "--header %.*s: the value holds a control character",
+			      (int)name_bytes, line);
+	if (t->header_count == LOAD_HEADERS_MAX)
+		return refuse(why, "--header: expected at most %d of them", LOAD_HEADERS_MAX);
+	for (size_t i = 0; i < t->header_count; i++)
+		if (strlen(t->headers[i].name) == name_bytes &&
+		    !strncasecmp(t->headers[i].name, line, name_bytes))
+			return refuse(why, "--header %.*s: given twice", (int)name_bytes, line);
+	t->headers[t->header_count++] =
+		(struct load_header){x_strndup(line, name_bytes), x_strdup(value)};
+	return 0;
+}
+
+static int add_header_file(struct load_target *t, const char *path, struct buf *why)
+{
+	struct buf text = BUF_INIT(HEADER_FILE_MAX_BYTES);
+	int rc = fs_read(path, &text);
+
+	if (rc)
+		rc = refuse(why, "--header @%s: cannot read it: %s", path, strerror(-rc));
+	for (char *at = text.data, *end; !rc && at && *at; at = end) {
+		end = at + strcspn(at, "\r\n");
+		if (*end)
+			*end++ = '\0';
+		if (*at && *at != '#')
+			rc = add_header(t, at, why);
+	}
+	if (text.data)
+		digest_wipe(text.data, text.cap_bytes);
+	buf_release(&text);
+	return rc;
+}
+
+static int read_headers(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < call->headers.count && !rc; i++) {
+		const char *text = call->headers.items[i];
+
+		rc = *text == '@' ? add_header_file(t, text + 1, why) : add_header(t, text, why);
+	}
+	return rc;
+}
+
+/* ---- what is sent and what is expected ---- */
+
+static int read_payload(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	struct buf text = BUF_INIT(PAYLOAD_MAX_BYTES);
+	const char *path = call->data_file;
+	int rc = 0;
+
+	if (call->data && path)
+		return refuse(why, "--data and --data-file: give one of them");
+	if (call->data && *call->data == '@')
+		path = call->data + 1;
+	if (path)
+		rc = fs_read(path, &text);
+	else if (call->data)
+		buf_adds(&text, call->data);
+	if (rc == -EFBIG || buf_is_over(&text))
+		rc = refuse(why, "the data are longer than %u bytes, the most that is sent",
+			    PAYLOAD_MAX_BYTES);
+	else if (rc)
+		rc = refuse(why, "cannot read %s: %s", path, strerror(-rc));
+	if (!rc && (path || call->data)) {
+		t->payload_bytes = text.len_bytes;
+		t->payload = buf_steal(&text);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+static int read_call(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	int rc;
+
+	if (call->expect_status && (call->expect_status < 100 || call->expect_status > 599))
+		return refuse(why, "--expect-status: expected a status from 100 to 599");
+	t->expect_status = (int)call->expect_status;
+	t->expect_body = dup_or_null(call->expect_body);
+	rc = read_payload(call, t, why);
+	return rc ? rc : read_headers(call, t, why);
+}
+
+static int set_method(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	if (!call->method)
+		return 0;
+	if (!is_name(call->method, strlen(call->method)) || strlen(call->method) > 32)
+		return refuse(why, "--method %s: expected a word such as GET, POST or PUT",
+			      call->method);
+	t->http_method = x_strdup(call->method);
+	return 0;
+}
+
+/* ---- a URL ---- */
+
+/* http_url_split knows no userinfo: the person should hear why. */
+static bool has_userinfo(const char *url)
+{
+	const char *after = strstr(url, "://");
+	const char *at;
+
+	after = after ? after + 3 : url;
+	at = memchr(after, '@', strcspn(after, "/?#"));
+	return at != NULL;
+}
+
+int load_target_url(const struct load_call *call, const char *url, struct load_target *out,
+		    struct buf *why)
+{
+	struct http_url u;
+	int rc;
+
+	*out = (struct load_target){.kind = "http", .account = x_strdup("load")};
+	if (has_userinfo(url))
+		return refuse(why, "a URL with a name and a password would be seen by everyone on "
+				   "this host; put Authorization: into a file and give --header "
+				   "@FILE");
+	if (http_url_split(url, &u))
+		return refuse(why, "%s: expected http://HOST/ or https://HOST/, without spaces",
+			      url);
+	if (call->qualifier)
+		return refuse(why, "--qualifier is for functions");
+	out->url = x_strdup(url);
+	out->authority = x_strndup(u.authority, u.authority_bytes);
+	out->ca_file = dup_or_null(call->ca_file);
+	rc = set_method(call, out, why);
+	return rc ? rc : read_call(call, out, why);
+}
+
+/* ---- a function ---- */
+
+static char *invoke_url(const struct config_account *a, const char *function, const char *qualifier)
+{
+	char *endpoint = aws_endpoint(AWS_LAMBDA, a->endpoint, a->profile, a->region);
+	struct buf url = BUF_INIT(4096);
+
+	buf_addf(&url, "%s/2015-03-31/functions/", endpoint ? endpoint : "");
+	http_encode(function, strlen(function), "", &url);
+	buf_adds(&url, "/invocations");
+	if (qualifier) {
+		buf_adds(&url, "?Qualifier=");
+		http_encode(qualifier, strlen(qualifier), "", &url);
+	}
+	free(endpoint);
+	return buf_steal(&url);
+}
+
+static void take_rule(const struct config_function *rule, struct load_target *t)
+{
+	if (!rule)
+		return;
+	if (!t->payload && rule->payload_count) {
+		t->payload = x_strndup(rule->payloads[0].bytes, rule->payloads[0].len_bytes);
+		t->payload_bytes = rule->payloads[0].len_bytes;
+	}
+	if (!t->expect_status)
+		t->expect_status = rule->expect_status;
+	if (!t->expect_body)
+		t->expect_body = dup_or_null(rule->expect_body_contains);
+	t->instance = dup_or_null(rule->instance);
+	t->cold = dup_or_null(rule->cold);
+}
+
+static int set_lambda(const struct load_call *call, const struct config_account *a,
+		      const struct config_function *rule, const char *name, struct load_target *t,
+		      struct buf *why)
+{
+	if (call->method || call->headers.count || call->ca_file)
+		return refuse(why, "--method, --header and --cacert are for URLs; a Lambda "
+				   "function is invoked with --data");
+	t->kind = "lambda-invoke";
+	t->function = x_strdup(rule && rule->cloud_name ? rule->cloud_name : name);
+	t->qualifier = dup_or_null(call->qualifier ? call->qualifier : rule ? rule->alias : NULL);
+	t->region = dup_or_null(a->region);
+	t->url = invoke_url(a, t->function, t->qualifier);
+	if (!t->expect_status)
+		t->expect_status = 200;
+	return 0;
+}
+
+static int set_http(const struct load_call *call, const struct config_function *rule,
+		    struct load_target *t, struct buf *why)
+{
+	if (!rule || !rule->url)
+		return refuse(why, "no rule of the settings says where it is (url:)");
+	if (call->qualifier)
+		return refuse(why, "--qualifier is for functions of AWS");
+	t->kind = "http";
+	t->url = x_strdup(rule->url);
+	return set_method(call, t, why);
+}
+
+int load_target_function(const struct load_call *call, const struct settings *s,
+			 const char *subject_text, struct load_target *out, struct buf *why)
+{
+	const struct config_function *rule;
+	const struct config_account *a;
+	struct subject subject;
+	int rc;
+
+	*out = (struct load_target){0};
+	if (subject_parse(subject_text, &subject))
+		return refuse(why, "%s: expected account/function", subject_text);
+	a = config_account(s->config, subject.account);
+	rule = config_rule(s->config, subject.account, subject.function);
+	out->account = x_strdup(subject.account);
+	out->authority = x_strdup(subject_text);
+	rc = read_call(call, out, why);
+	if (rc)
+		return rc;
+	take_rule(rule, out);
+	out->ca_file = dup_or_null(a->ca_file);
+	return a->provider == PROVIDER_AWS ? set_lambda(call, a, rule, subject.function, out, why)
+					   : set_http(call, rule, out, why);
+}
+
+void load_target_release(struct load_target *t)
+{
+	char *all[] = {t->account,  t->url,	 t->authority, t->http_method,
+		       t->region,   t->function, t->qualifier, t->ca_file,
+		       t->instance, t->cold,	 t->payload,   t->expect_body};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		free(all[i]);
+	for (size_t i = 0; i < t->header_count; i++) {
+		digest_wipe(t->headers[i].value, strlen(t->headers[i].value));
+		free(t->headers[i].name);
+		free(t->headers[i].value);
+	}
+	*t = (struct load_target){0};
+}

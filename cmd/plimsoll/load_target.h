@@ -1,0 +1,66 @@
+/*
+ * load_target.h - what `plimsoll load` calls: a URL that a person typed, or a function of the
+ * settings; and the event that tells a loader.
+ *
+ * Header values may be secrets, so they never stand in an event or in a child's arguments: they
+ * are written into a private folder as credentials (load_private.h), and the event names those.
+ * That the person typed the URL is the permission to call its host, and no other.
+ *
+ * DIAGNOSTICS
+ *	-EINVAL with why: what was typed cannot be called as it stands.
+ */
+#ifndef PLIMSOLL_CMD_PLIMSOLL_LOAD_TARGET_H
+#define PLIMSOLL_CMD_PLIMSOLL_LOAD_TARGET_H
+
+#include "cmd/plimsoll/load_plan.h"
+#include "cmd/plimsoll/settings.h"
+#include "common/base/clock.h"
+#include "common/base/opt.h"
+#include "common/json/json.h"
+
+#define LOAD_HEADERS_MAX 16 /* the loader's SHARD_HEADERS_MAX */
+
+struct load_call { /* as typed; NULL and 0 = not given */
+	const char *method, *data, *data_file, *expect_body, *ca_file, *qualifier;
+	uint64_t expect_status;
+	struct opt_list headers; /* "Name: value", "@FILE" */
+};
+
+struct load_header {
+	char *name, *value;
+};
+
+struct load_target {
+	const char *kind; /* "http", "lambda-invoke" */
+	char *account, *url, *authority;
+	char *http_method; /* NULL: GET, or POST with a payload */
+	char *region, *function, *qualifier, *ca_file, *instance, *cold;
+	char *expect_body;
+	int expect_status;
+	struct load_header headers[LOAD_HEADERS_MAX];
+	size_t header_count;
+	char *payload; /* NULL = none */
+	size_t payload_bytes;
+};
+
+/* The target is to be released in any case. */
+MUST_CHECK int load_target_url(const struct load_call *call, const char *url,
+			       struct load_target *out, struct buf *why);
+/* subject: "prod/hello" of the settings. */
+MUST_CHECK int load_target_function(const struct load_call *call, const struct settings *s,
+				    const char *subject, struct load_target *out, struct buf *why);
+void load_target_release(struct load_target *t); /* wipes the values of headers */
+
+/* One shard: process i of the plan carries its share of workload w. */
+struct load_shard {
+	const struct load_plan *plan;
+	const struct load_target *target;
+	const char *run;
+	size_t work;
+	uint32_t process;
+	struct wall start_at;
+};
+/* The data of its shard.planned; the caller's. */
+struct json *load_shard_json(const struct load_shard *sh);
+
+#endif

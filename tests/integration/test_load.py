@@ -1,0 +1,148 @@
+"""plimsoll load: the engine as a load tool of its own, against a real nginx."""
+import json
+import signal
+import time
+
+import pytest
+from hdrh.log import HistogramLogReader
+from hdrh.histogram import HdrHistogram
+
+from helpers.programs import pl, start
+
+OUTCOMES = ("ok", "function_error", "throttled", "http_error", "timeout", "connect", "tls", "dns", "aborted", "not_sent")
+
+
+@pytest.fixture
+def load(tmp_path):
+    def run(*args, **kw):
+        return pl("plimsoll", "load", *args, home=tmp_path, cwd=tmp_path, **kw)
+    return run
+
+
+@pytest.fixture(scope="module")
+def site(request, tmp_path_factory):
+    from helpers.servers import Nginx
+    server = Nginx(str(tmp_path_factory.mktemp("nginx")), locations=Nginx.DEFAULT + """
+        location = /secret { if ($http_authorization != "Bearer hush") { return 403; } return 200 "in\\n"; }
+        location = /put { if ($request_method != PUT) { return 405; } return 200 "put\\n"; }
+    """)
+    server.start()
+    yield server
+    server.stop()
+
+
+def result(r):
+    """The object of --json, after looking whether it adds up."""
+    o = json.loads(r.text)
+    assert len(r.text.strip().splitlines()) == 1
+    assert sum(o["requests"][c] for c in OUTCOMES) == o["requests"]["due"], o["requests"]
+    return o
+
+
+def test_a_url_alone_is_bounded_and_says_what_it_does(load, site):
+    r = load(site.url + "/ok", "--duration", "1s", "--csv", "s.csv")
+    assert r.code == 0, r
+    assert "50 calls a second for 1.00 s (50 calls, open model)" in r.errors
+    assert "50 due, 50 sent, 50 ok" in r.text
+    for word in ("response", "service", "p99.9", "quality     good", "####"):
+        assert word in r.text, word
+
+
+def test_open_model_calls_exactly_what_was_asked(load, site):
+    o = result(load(site.url + "/ok", "--rate", "1003/s", "--duration", "1500ms", "--json", "--arrival", "poisson"))
+    assert o["model"] == "open" and o["requests"]["due"] == 1505 and o["requests"]["ok"] == 1505
+    assert o["rate"]["asked_per_s"] == 1003
+    assert list(o["response_us"]) == ["count", "min", "p50", "p75", "p90", "p95", "p99", "p99.9", "max", "mean"]
+    assert o["service_us"]["p50"] <= o["response_us"]["p50"]
+    o = result(load(site.url + "/ok", "--requests", 300, "--duration", "1s", "--json", "-q"))
+    assert o["requests"]["due"] == 300 and o["rate"]["asked_per_s"] == 300
+
+
+def test_closed_model_by_count_and_by_time(load, site):
+    o = result(load(site.url + "/ok", "--vus", 7, "--requests", 1234, "--json"))
+    assert o["model"] == "closed" and o["executor"] == "shared-iterations" and o["requests"]["ok"] == 1234
+    o = result(load(site.url + "/ok", "--vus", 3, "--duration", "1s", "--json"))
+    assert o["executor"] == "constant-vus" and o["requests"]["ok"] == o["requests"]["due"] > 100
+
+
+def test_several_processes_share_the_load(load, site):
+    o = result(load(site.url + "/ok", "--rate", "500/s", "--duration", "2s", "--processes", 3, "--json"))
+    assert o["requests"]["ok"] == 1000 == o["response_us"]["count"] and o["processes"] == 3
+    o = result(load(site.url + "/ok", "--vus", 4, "--requests", 901, "--processes", 2, "--json"))
+    assert o["requests"]["ok"] == 901
+
+
+def test_method_data_headers_and_expectations(load, site, tmp_path):
+    (tmp_path / "secret").write_text("# for the site\nAuthorization: Bearer hush\n")
+    common = ("--duration", "200ms", "--json")
+    assert result(load(site.url + "/secret", *common))["reasons"] == {"HTTP_403": 10}
+    assert result(load(site.url + "/secret", "-H", "@secret", *common))["requests"]["ok"] == 10
+    assert result(load(site.url + "/put", "-X", "PUT", "-d", "abc", *common))["requests"]["ok"] == 10
+    assert result(load(site.url + "/put", "-d", "abc", *common))["reasons"] == {"HTTP_405": 10}
+    o = result(load(site.url + "/json", "--expect-body", '"ok":false', *common))
+    assert o["requests"]["ok"] == 0
+    assert load(site.url + "/bad", "--expect-status", 503, *common).code == 0
+
+
+def test_secrets_leave_no_trace(tmp_path, site):
+    """Neither in the loaders' arguments nor, once they have begun, in a file."""
+    run = tmp_path / "run"
+    run.mkdir(mode=0o700)
+    r = pl("plimsoll", "load", site.url + "/secret", "-H", "Authorization: Bearer hush", "--duration", "300ms", "--json",
+           home=tmp_path, env={"XDG_RUNTIME_DIR": run})
+    assert r.code == 0 and "hush" not in r.text + r.errors
+    assert list(run.iterdir()) == []
+
+
+@pytest.mark.parametrize("args, want, words", [
+    (["--max-p95", "5s", "--max-error-ratio", "1%"], 0, "limit       max-p95 5.00 s: held"),
+    (["--max-error-ratio", "0.5"], 1, "MISSED, 100 %"),
+    (["--max-p50", "1ms"], 1, "max-p50"),
+])
+def test_thresholds(load, site, args, want, words):
+    r = load(site.url + ("/ok" if want == 0 else "/bad"), "--duration", "200ms", *args)
+    assert r.code == want and words in r.text, r
+
+
+def test_nothing_ok_is_never_green(load):
+    r = load("http://127.0.0.1:9/", "--duration", "200ms")
+    assert r.code == 2 and "connect 10" in r.text, r
+
+
+@pytest.mark.parametrize("args, words", [
+    (["http://me:pw@127.0.0.1/"], "--header @FILE"),
+    (["http://127.0.0.1:1/ x"], "expected http://HOST/"),
+    (["http://127.0.0.1:1/", "--rate", "10/s", "--vus", "2"], "open model"),
+    (["http://127.0.0.1:1/", "--rate", "fast"], "expected a rate"),
+    (["http://127.0.0.1:1/", "--executor", "constant"], "expected constant-arrival-rate"),
+    (["http://127.0.0.1:1/", "-H", "nothing"], "Name: value"),
+    (["http://127.0.0.1:1/", "--processes", "many"], "expected auto"),
+    (["http://127.0.0.1:1/", "--vus", "2", "--processes", "3"], "too small"),
+])
+def test_wrong_options_say_what_is_right(load, args, words):
+    r = load(*args)
+    assert r.code == 100 and words in r.errors and not r.text, r
+
+
+def test_files(load, site, tmp_path):
+    r = load(site.url + "/ok", "--rate", "100/s", "--duration", "2500ms", "--hdr", "out.hlog", "--csv", "out.csv", "--json")
+    o = result(r)
+    log = HistogramLogReader(str(tmp_path / "out.hlog"), HdrHistogram(1, 3600000000, 3))
+    response, service = log.get_next_interval_histogram(), log.get_next_interval_histogram()
+    assert response.get_total_count() == 250 == service.get_total_count()
+    assert response.get_value_at_percentile(95) == o["response_us"]["p95"]
+    rows = (tmp_path / "out.csv").read_text().splitlines()
+    assert rows[0] == "seconds,scenario,process,due,ok,not_ok,in_flight,p50_us,p95_us" and len(rows) >= 3
+
+
+def test_ctrl_c_tells_what_there_is(tmp_path, site):
+    p = start("plimsoll", "load", site.url + "/ok", "--duration", "60s", "--csv", "s.csv", "--json", home=tmp_path, cwd=tmp_path)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and len((tmp_path / "s.csv").read_bytes().splitlines()
+                                              if (tmp_path / "s.csv").exists() else []) < 2:
+        time.sleep(0.05)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=20)
+    o = json.loads(out)
+    assert p.returncode == 130, err
+    assert o["is_cancelled"] and o["requests"]["ok"] > 10 and sum(o["requests"][c] for c in OUTCOMES) == o["requests"]["due"]
