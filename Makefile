@@ -121,7 +121,7 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
-check-integration: all $(TEST_PROGRAMS) ## integration tests against real servers (T=path or -k words for a part)
+check-integration: all $(TEST_PROGRAMS) $(B)/tests/bench/simulate ## integration tests against real servers (T=path or -k words for a part)
 	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
 
 check-fault: deps ## dies at every labelled point once, and looks at the invariants (ONLY=word)
@@ -177,6 +177,11 @@ bench: deps ## plimsoll load beside a floor and every peer found, half an hour (
 	@$(MAKE) --no-print-directory MODE=release all bench-programs
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/bench.py
 bench-programs: $(BENCH_PROGRAMS)
+
+.PHONY: bench-verdicts
+bench-verdicts: deps ## how often the verdict is right, over made-up runs whose truth is known (RUNS=1000)
+	@$(MAKE) --no-print-directory MODE=release all build/release/tests/bench/simulate
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/verdicts.py
 
 bench-services: deps ## a change from Redis to the first byte at its target; 10,000 changes at once
 	@$(MAKE) --no-print-directory MODE=release all

@@ -275,7 +275,7 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 	struct estimate_options opts = {
 		.has_old = compare && strcmp(compare, "interleaved") == 0,
 		.environments = json_get_real(plan, "environments", 1),
-		.lottery = JUDGE_LOTTERY,
+		.lottery = json_get_real(plan, "lottery", JUDGE_LOTTERY),
 		.seed = boot_seed(run ? run : ""),
 	};
 	const struct judged_metric *gate;
