@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "common/base/unit.h"
+
 struct cursor {
 	const char *at, *end;
 };
@@ -202,4 +204,89 @@ bool json_find(const char *text, size_t len_bytes, const char *pointer, struct j
 		return false;
 	*out = v;
 	return true;
+}
+
+/* ---- values ---- */
+
+static int hex4(const char *at, const char *end)
+{
+	int value = 0;
+
+	if (end - at < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		const char *digit = strchr("0123456789abcdef", at[i] | 0x20);
+
+		if (!digit || !*digit)
+			return -1;
+		value = value * 16 + (int)(digit - "0123456789abcdef");
+	}
+	return value;
+}
+
+static size_t put_utf8(int code, char out[4])
+{
+	static const struct {
+		int below, lead;
+	} lengths[] = {{0x80, 0}, {0x800, 0xc0}, {0x10000, 0xe0}, {0x110000, 0xf0}};
+	size_t len = 0;
+
+	while (code >= lengths[len].below)
+		len++;
+	for (size_t i = len; i > 0; i--, code >>= 6)
+		out[i] = (char)(0x80 | (code & 0x3f));
+	out[0] = (char)(lengths[len].lead | code);
+	return len + 1;
+}
+
+/* One character behind a backslash into at most four bytes; 0 when it is none. */
+static size_t take_escape(struct cursor *c, char out[4])
+{
+	static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
+	const char *name = at_end(c) || !*c->at ? NULL : strchr(names, *c->at);
+	int code, low;
+
+	if (name) {
+		c->at++;
+		out[0] = means[name - names];
+		return 1;
+	}
+	if (at_end(c) || *c->at != 'u' || (code = hex4(c->at + 1, c->end)) < 0)
+		return 0;
+	c->at += 5;
+	if (code >= 0xd800 && code < 0xdc00 && c->end - c->at >= 6 && c->at[0] == '\\' &&
+	    c->at[1] == 'u' && (low = hex4(c->at + 2, c->end)) >= 0xdc00 && low < 0xe000) {
+		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+		c->at += 6;
+	}
+	return put_utf8(code, out);
+}
+
+bool json_slice_is_text(const struct json_slice *v, const char *text, size_t len_bytes)
+{
+	struct cursor c = {v->at, v->at + v->len_bytes};
+	size_t done = 0;
+
+	if (!memchr(v->at, '\\', v->len_bytes))
+		return v->len_bytes == len_bytes && memcmp(v->at, text, len_bytes) == 0;
+	while (!at_end(&c)) {
+		char one[4] = {*c.at++};
+		size_t n = one[0] == '\\' ? take_escape(&c, one) : 1;
+
+		if (n == 0 || n > len_bytes - done || memcmp(text + done, one, n) != 0)
+			return false;
+		done += n;
+	}
+	return done == len_bytes;
+}
+
+bool json_slice_number(const struct json_slice *v, double *out)
+{
+	char text[64];
+
+	if (v->kind != JSON_SLICE_NUM || v->len_bytes >= sizeof(text))
+		return false;
+	memcpy(text, v->at, v->len_bytes);
+	text[v->len_bytes] = '\0';
+	return unit_parse_double(text, out) == 0;
 }

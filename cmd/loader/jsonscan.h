@@ -8,7 +8,8 @@
  *	struct json_slice v;
  *	if (json_find(body, len, "/ctx/cold", &v) && v.kind == JSON_SLICE_TRUE) ...
  *
- * Limits: keys that hold escapes never match; a string is handed out with its escapes as they are.
+ * Limits: keys that hold escapes never match; a string is handed out with its escapes as they are:
+ * json_slice_is_text() compares what they mean.
  */
 #ifndef PLIMSOLL_LOADER_JSONSCAN_H
 #define PLIMSOLL_LOADER_JSONSCAN_H
@@ -33,5 +34,9 @@ struct json_slice {
 
 /* RFC 6901 pointer ("" = the whole text). False when absent or when the text is not JSON. */
 bool json_find(const char *text, size_t len_bytes, const char *pointer, struct json_slice *out);
+/* Is a string, its escapes undone, this UTF-8 text? */
+bool json_slice_is_text(const struct json_slice *v, const char *text, size_t len_bytes);
+/* A number's value. False when it is none, or longer than any that means something. */
+bool json_slice_number(const struct json_slice *v, double *out);
 
 #endif

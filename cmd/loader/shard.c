@@ -133,7 +133,7 @@ static bool is_place(const char *s)
 
 static int parse_target(struct shard_target *t, const struct json *j, char why[SHARD_WHY_SIZE])
 {
-	const struct json *expect = json_get(j, "expect");
+	char short_why[EXPECT_WHY_SIZE];
 
 	if (variant_parse(json_get_str(j, "variant"), &t->variant) != 0)
 		return refuse(why, "a target without variant old or new");
@@ -146,8 +146,6 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 	t->instance = dup_member(j, "instance");
 	t->cold = dup_member(j, "cold");
 	t->ca = dup_member(j, "ca");
-	t->expect_status = (int)json_get_int(expect, "status", 0);
-	t->expect_body = dup_member(expect, "body_contains");
 	if (!t->method)
 		return refuse(why, "a target without method");
 	if (t->http_method && !is_header_name(t->http_method))
@@ -158,6 +156,8 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 		return refuse(why, "the function is neither a name nor an ARN");
 	if (!is_place(t->instance) || !is_place(t->cold))
 		return refuse(why, "instance and cold must be a JSON pointer or header:NAME");
+	if (expect_parse(&t->expect, json_get(j, "expect"), short_why) != 0)
+		return refuse(why, "%s", short_why);
 	if (parse_url(t, why) != 0)
 		return -EINVAL;
 	return parse_headers(t, json_get(j, "headers"), why);
@@ -328,12 +328,13 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 
 static void release_target(struct shard_target *t)
 {
-	char *all[] = {t->method,   t->url,    t->host,	     t->authority,  t->path,
-		       t->query,    t->region, t->qualifier, t->function,   t->expect_body,
-		       t->instance, t->cold,   t->ca,	     t->http_method};
+	char *all[] = {t->method, t->url,    t->host,	    t->authority, t->path,
+		       t->query,  t->region, t->qualifier,  t->function,  t->instance,
+		       t->cold,	  t->ca,     t->http_method};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
+	expect_release(&t->expect);
 	for (size_t i = 0; i < t->header_count; i++) {
 		free(t->headers[i].name);
 		free(t->headers[i].credential);

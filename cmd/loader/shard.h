@@ -18,6 +18,7 @@
 #include "common/digest/digest.h"
 #include "common/event/event.h"
 
+#include "cmd/loader/expect.h"
 #include "cmd/loader/schedule.h"
 
 #define SHARD_WHY_SIZE 800 /* holds what `plimsoll credential` says */
@@ -45,9 +46,8 @@ struct shard_target {
 	char *region, *qualifier, *function;
 	struct shard_header headers[SHARD_HEADERS_MAX];
 	size_t header_count;
-	int expect_status; /* 0 = not given */
-	char *expect_body; /* NULL = not given */
-	char *instance;	   /* JSON pointer or header:NAME; NULL = not known */
+	struct expect expect;
+	char *instance; /* JSON pointer or header:NAME; NULL = not known */
 	char *cold;
 	char *ca;
 };

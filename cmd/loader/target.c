@@ -95,10 +95,10 @@ static enum temperature temperature_of(const struct json_slice *v)
 
 static void check_expected(const struct shard_target *t, const struct response *r, struct answer *a)
 {
-	if (t->expect_body &&
-	    !memmem(buf_str(&r->body), r->body.len_bytes, t->expect_body, strlen(t->expect_body)))
-		answer_reasonf(a, OUT_HTTP_ERROR, "%s",
-			       r->is_body_truncated ? "body_longer_than_kept" : "unexpected_body");
+	const char *failed = expect_failed(&t->expect, r);
+
+	if (failed)
+		answer_reason(a, OUT_FUNCTION_ERROR, failed, strlen(failed));
 }
 
 void target_read(const struct target_kind *kind, const struct shard_target *t,

@@ -23,7 +23,6 @@
 
 #include "cmd/loader/shard.h"
 
-#define REASON_SIZE 64
 #define LOG_TAIL_MAX_BYTES (16u * 1024u)
 
 struct answer {
@@ -63,7 +62,8 @@ struct target_kind {
 	/* Appends head and body to out. -errno with why. */
 	int (*prepare)(const struct target_request *rq, struct target_scratch *s, struct buf *out,
 		       char why[SHARD_WHY_SIZE]);
-	/* Sets outcome, reason, request id and what the provider says; the rest is zeroed. */
+	/* Sets outcome, reason, request id and what the provider says; the rest is zeroed. An
+	 * answer that is ok is then held against expect. */
 	void (*classify)(const struct shard_target *t, const struct response *r,
 			 struct target_scratch *s, struct answer *a);
 };

@@ -51,18 +51,18 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 static void classify(const struct shard_target *t, const struct response *r,
 		     struct target_scratch *s, struct answer *a)
 {
-	bool is_expected = t->expect_status ? r->status == t->expect_status
-					    : r->status >= 200 && r->status < 300;
-
 	(void)s;
 	a->request_id = response_header(r, "x-amzn-requestid", &a->id_bytes);
 	if (!a->request_id)
 		a->request_id = response_header(r, "x-request-id", &a->id_bytes);
-	if (is_expected)
+	if (expect_has_status(&t->expect, r->status))
 		a->outcome = OUT_OK;
+	else if (r->status == 429)
+		answer_reasonf(a, OUT_THROTTLED, "HTTP_429");
+	else if (t->expect.status_count)
+		answer_reasonf(a, OUT_FUNCTION_ERROR, "expect:status:%d", r->status);
 	else
-		answer_reasonf(a, r->status == 429 ? OUT_THROTTLED : OUT_HTTP_ERROR, "HTTP_%d",
-			       r->status);
+		answer_reasonf(a, OUT_HTTP_ERROR, "HTTP_%d", r->status);
 	a->is_account_throttle = a->outcome == OUT_THROTTLED;
 }
 

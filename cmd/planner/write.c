@@ -243,11 +243,10 @@ static char *lambda_url(const struct draft *d, const struct version *v)
 static struct json *expect_of(const struct draft *d)
 {
 	const struct config_function *rule = d->rule;
-	struct json *o = json_obj();
+	struct json *o = rule->expect ? json_copy(rule->expect) : json_obj();
 
-	if (rule->expect_status || d->account->provider == PROVIDER_AWS)
-		json_put_int(o, "status", rule->expect_status ? rule->expect_status : 200);
-	json_put_str(o, "body_contains", rule->expect_body_contains);
+	if (d->account->provider == PROVIDER_AWS && !json_get(o, "status"))
+		json_put_int(o, "status", 200);
 	return o;
 }
 

@@ -47,6 +47,8 @@ enum cause {
 const char *cause_name(enum cause c);
 MUST_CHECK int cause_parse(const char *name, enum cause *out);
 
+struct json;
+
 struct config_place { /* where a setting stands, for messages of later checks */
 	const char *file;
 	int line, column; /* from 1 */
@@ -74,9 +76,8 @@ struct config_payload {
 struct config_function {
 	char *account, *pattern; /* pattern may hold * and ? */
 	struct config_payload *payloads;
-	size_t payload_count; /* 0 = none given */
-	int expect_status;    /* 0 = not given */
-	char *expect_body_contains;
+	size_t payload_count;  /* 0 = none given */
+	struct json *expect;   /* checks on answers, as in shard.planned; NULL = none given */
 	char *instance, *cold; /* JSON pointer or header:NAME */
 	char **tests;	       /* names; test_count 0 with has_tests = noticed, never called */
 	size_t test_count;

@@ -4,6 +4,9 @@
 
 #include "common/base/strmap.h"
 #include "common/config/read.h"
+#include "common/json/json.h"
+
+#define CHECKS_MAX 30 /* of headers and values; the loader takes two more */
 
 static bool is_arrival_rate(const struct config_test *t)
 {
@@ -158,6 +161,11 @@ void check_function(struct reader *r, const struct config_function *f, const str
 		check_test_names(r, f, list);
 	if (a && a->provider == PROVIDER_HTTP)
 		check_http(r, f, a, node);
+	if (json_len(json_get(f->expect, "headers")) + json_len(json_get(f->expect, "json")) >
+	    CHECKS_MAX)
+		config_errors_add(r->errs, yaml_get(node, "expect")->place,
+				  "expect holds more than %d headers and values, expected fewer",
+				  CHECKS_MAX);
 	if (f->cloud_name && !pattern_is_plain(f->pattern))
 		config_errors_add(r->errs, yaml_get(node, "cloud_name")->place,
 				  "cloud_name for a pattern, expected it at a plain name only");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/strmap.h"
+#include "common/json/json.h"
 
 bool has_word(const char *words, const char *word)
 {
@@ -222,6 +223,9 @@ void section_release(const struct section *sec, void *target)
 			*text = NULL;
 		} else if (setting_owns(s) == OWNS_LIST) {
 			list_release(s, target);
+		} else if (setting_owns(s) == OWNS_JSON) {
+			json_free(*(struct json **)(void *)text);
+			*text = NULL;
 		}
 	}
 }

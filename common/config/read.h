@@ -48,7 +48,7 @@ struct config_place place_in(const struct yaml_node *v, size_t i);
 char *path_beside(const char *file, const char *path);
 bool is_word_text(const struct yaml_node *v); /* a scalar that is not null */
 
-/* Readers of lists, in list.c; the others are in value.c. */
+/* Readers of lists, in list.c, and of checks, in expect.c; the others are in value.c. */
 typedef void (*read_fn)(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_names(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_hosts(struct reader *, const struct setting *, const struct yaml_node *, void *);
@@ -56,6 +56,11 @@ void read_endpoints(struct reader *, const struct setting *, const struct yaml_n
 void read_when(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_payload(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_payloads(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_statuses(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_expect_text(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_expect_headers(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_expect_json(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_expect_size(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_secrets(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_section_row(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_value(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target);

@@ -65,14 +65,18 @@ const struct section section_payload = {"functions.*.payloads[]",
 
 #define F(field) .offset = AT(config_function, field)
 static const struct setting expect_rows[] = {
-	{"status", T_STATUS, F(expect_status), .min = 100, .max = 599,
-	 .doc = "the HTTP status of a good answer"},
-	{"body_contains", T_VERBATIM, F(expect_body_contains),
-	 .doc = "text that a good answer holds"},
+	{"status", T_STATUSES, F(expect), .doc = "the HTTP status of a good answer; else any 2xx"},
+	{"headers", T_EXPECT_HEADERS, F(expect),
+	 .doc = "headers of a good answer; names in any case, values as they are"},
+	{"body_contains", T_EXPECT_TEXT, F(expect), .doc = "text that a good answer holds"},
+	{"json", T_EXPECT_JSON, F(expect),
+	 .doc = "values of a good answer, by JSON pointer; an unquoted word is what it is in JSON"},
+	{"body_bytes", T_EXPECT_SIZE, F(expect), .doc = "the size of a good answer's body"},
 };
 static const struct section section_expect = {
 	"functions.*.expect",
-	"What a good answer looks like; others count as http_error.",
+	"What a good answer looks like. One that fails a check counts as function_error; the "
+	"result says which check and how often (error_reasons: expect:json:/ok).",
 	expect_rows,
 	ARRAY_LEN(expect_rows),
 	NULL,

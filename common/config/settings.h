@@ -17,7 +17,12 @@
 
 #include "common/base/buf.h"
 
-/* X(symbol, reader in value.c or list.c, what the field owns, what is expected, JSON Schema) */
+#define STATUS_SCHEMA                                                                              \
+	"{\"type\":\"integer\",\"minimum\":100,\"maximum\":599},"                                  \
+	"{\"type\":\"string\",\"pattern\":\"^[1-5]xx$\"}"
+
+/* X(symbol, reader in value.c, list.c or expect.c, what the field owns, what is expected, JSON
+ * Schema) */
 #define SETTING_TYPES(X)                                                                           \
 	X(T_TEXT, read_text, OWNS_TEXT, "text", "{\"type\":\"string\"}")                           \
 	X(T_VERBATIM, read_verbatim, OWNS_TEXT, "text (JSON in single quotes)",                    \
@@ -31,7 +36,27 @@
 	X(T_BOOL, read_bool, OWNS_NOTHING, "true or false", "{\"type\":\"boolean\"}")              \
 	X(T_COUNT, read_count, OWNS_NOTHING, "a whole number", "{\"type\":\"integer\"}")           \
 	X(T_COUNT64, read_count64, OWNS_NOTHING, "a whole number", "{\"type\":\"integer\"}")       \
-	X(T_STATUS, read_status, OWNS_NOTHING, "an HTTP status", "{\"type\":\"integer\"}")         \
+	X(T_STATUSES, read_statuses, OWNS_JSON,                                                    \
+	  "an HTTP status, a class such as 2xx, or a list such as [200, 404, 3xx]",                \
+	  "{\"anyOf\":[" STATUS_SCHEMA ",{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,"      \
+	  "\"items\":{\"anyOf\":[" STATUS_SCHEMA "]}}]}")                                          \
+	X(T_EXPECT_TEXT, read_expect_text, OWNS_JSON, "text (JSON in single quotes)",              \
+	  "{\"type\":\"string\"}")                                                                 \
+	X(T_EXPECT_HEADERS, read_expect_headers, OWNS_JSON,                                        \
+	  "NAME: value, or NAME: {contains: text} or {present: true}",                             \
+	  "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":[\"string\","       \
+	  "\"number\"]},{\"type\":\"object\",\"maxProperties\":1,\"minProperties\":1,"             \
+	  "\"properties\":"                                                                        \
+	  "{\"equals\":{\"type\":\"string\"},\"contains\":{\"type\":\"string\"},\"present\":{"     \
+	  "\"type\":"                                                                              \
+	  "\"boolean\"}},\"additionalProperties\":false}]}}")                                      \
+	X(T_EXPECT_JSON, read_expect_json, OWNS_JSON, "POINTER: value such as {/ok: true}",        \
+	  "{\"type\":\"object\",\"patternProperties\":{\"^(/|$)\":{\"type\":[\"string\","          \
+	  "\"number\",\"boolean\",\"null\"]}},\"additionalProperties\":false}")                    \
+	X(T_EXPECT_SIZE, read_expect_size, OWNS_JSON, "bytes such as {min: 1, max: 65536}",        \
+	  "{\"type\":\"object\",\"minProperties\":1,\"properties\":{\"min\":{\"type\":"            \
+	  "\"integer\"},"                                                                          \
+	  "\"max\":{\"type\":\"integer\"}},\"additionalProperties\":false}")                       \
 	X(T_NUMBER, read_number, OWNS_NOTHING, "a number", "{\"type\":\"number\"}")                \
 	X(T_PRICE, read_price, OWNS_NOTHING, "a price such as 0.0000166667 USD",                   \
 	  "{\"type\":[\"number\",\"string\"]}")                                                    \
@@ -87,7 +112,7 @@
 	  NULL)                                                                                    \
 	X(T_SECTION, read_section_row, OWNS_NOTHING, "a mapping", NULL)
 
-enum setting_owns { OWNS_NOTHING, OWNS_TEXT, OWNS_LIST };
+enum setting_owns { OWNS_NOTHING, OWNS_TEXT, OWNS_LIST, OWNS_JSON };
 enum setting_type {
 #define X(symbol, reader, owns, expected, schema) symbol,
 	SETTING_TYPES(X)

@@ -94,15 +94,6 @@ static int parse_u32(const char *text, uint32_t *out)
 	return rc;
 }
 
-static int parse_status(const char *text, int *out)
-{
-	uint32_t wide = 0;
-	int rc = parse_u32(text, &wide);
-
-	*out = wide > 999 ? 999 : (int)wide;
-	return rc;
-}
-
 /* Prices are far below a micro-dollar: a plain number, with or without its currency. */
 static int parse_price(const char *text, double *out)
 {
@@ -120,7 +111,6 @@ static int parse_price(const char *text, double *out)
 
 NUMBER_READER(read_count, uint32_t, parse_u32)
 NUMBER_READER(read_count64, uint64_t, unit_parse_u64)
-NUMBER_READER(read_status, int, parse_status)
 NUMBER_READER(read_number, double, unit_parse_double)
 NUMBER_READER(read_price, double, parse_price)
 NUMBER_READER(read_duration, int64_t, unit_parse_duration_ms)

@@ -25,6 +25,7 @@
 	X(NUM, "number, not negative")                                                             \
 	X(REAL, "number")                                                                          \
 	X(COUNTS, "object of integers, not negative")                                              \
+	X(ANY, "any JSON")                                                                         \
 	X(USD, "decimal string")                                                                   \
 	X(U64, "64-bit number as a string")
 

@@ -13,15 +13,18 @@
 /* X(symbol, name on the wire, what it means) */
 #define OUTCOMES(X)                                                                                \
 	X(OUT_OK, "ok", "answered as expected")                                                    \
-	X(OUT_FUNCTION_ERROR, "function_error", "the function itself failed")                      \
+	X(OUT_FUNCTION_ERROR, "function_error",                                                    \
+	  "the function itself failed, or its answer failed a check")                              \
 	X(OUT_THROTTLED, "throttled", "refused by the provider for concurrency or rate")           \
-	X(OUT_HTTP_ERROR, "http_error", "another status, or not the expected answer")              \
+	X(OUT_HTTP_ERROR, "http_error", "an answer that is not the function's, or not HTTP")       \
 	X(OUT_TIMEOUT, "timeout", "sent, no whole answer in time")                                 \
 	X(OUT_CONNECT, "connect", "no connection, or it broke before the answer was whole")        \
 	X(OUT_TLS, "tls", "the TLS handshake failed")                                              \
 	X(OUT_DNS, "dns", "the name did not resolve")                                              \
 	X(OUT_ABORTED, "aborted", "in flight when the run was cut short")                          \
 	X(OUT_NOT_SENT, "not_sent", "due, but never sent")
+
+#define REASON_SIZE 64 /* of the text that says why an outcome is not ok */
 
 enum outcome {
 #define X(symbol, name, text) symbol,

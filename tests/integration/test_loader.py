@@ -151,8 +151,14 @@ def test_a_result_that_is_too_long_drops_calls_by_whole_rounds(web):
 @pytest.mark.parametrize("path, more, outcome, reason", [
     ("/bad", {}, "http_error", "HTTP_503"),
     ("/busy", {}, "throttled", "HTTP_429"),
-    ("/new", {"expect": {"status": 201}}, "http_error", "HTTP_200"),
-    ("/new", {"expect": {"body_contains": "not there"}}, "http_error", "unexpected_body"),
+    ("/new", {"expect": {"status": 201}}, "function_error", "expect:status:200"),
+    ("/bad", {"expect": {"status": [200, "3xx"]}}, "function_error", "expect:status:503"),
+    ("/busy", {"expect": {"status": 200}}, "throttled", "HTTP_429"),
+    ("/new", {"expect": {"body_contains": "not there"}}, "function_error", "expect:body_contains"),
+    ("/new", {"expect": {"json": {"/ok": False}}}, "function_error", "expect:json:/ok"),
+    ("/new", {"expect": {"headers": {"content-type": {"contains": "xml"}}}}, "function_error", "expect:header:content-type"),
+    ("/new", {"expect": {"status": "2xx", "json": {"/ok": True, "/instance": "n"}, "body_bytes": {"min": 2, "max": 200},
+                         "headers": {"content-type": {"equals": "application/json"}, "x-none": {"present": False}}}}, "ok", None),
     ("/new", {"expect": {"status": 200, "body_contains": "\"ok\":true"}}, "ok", None),
 ])
 def test_answers_are_classified(web, path, more, outcome, reason):

@@ -166,14 +166,9 @@ static void lambda_answers(void **state)
 
 static void http_answers(void **state)
 {
-	static char method[] = "http", words[] = "\"ok\":true", instance[] = "header:X-Instance",
-		    cold[] = "header:X-Cold";
+	static char method[] = "http", instance[] = "header:X-Instance", cold[] = "header:X-Cold";
 	static const struct shard_target plain = {.method = method};
-	static const struct shard_target strict = {.method = method,
-						   .expect_status = 201,
-						   .expect_body = words,
-						   .instance = instance,
-						   .cold = cold};
+	static struct shard_target strict = {.method = method, .instance = instance, .cold = cold};
 	static const struct {
 		const char *name;
 		const struct shard_target *t;
@@ -201,16 +196,28 @@ static void http_answers(void **state)
 		{"another status",
 		 &strict,
 		 "HTTP/1.1 200 X\r\n" LEN(11) "{\"ok\":true}",
-		 {.outcome = OUT_HTTP_ERROR, .reason = "HTTP_200"}},
+		 {.outcome = OUT_FUNCTION_ERROR, .reason = "expect:status:200"}},
+		{"too many, whatever was expected",
+		 &strict,
+		 "HTTP/1.1 429 X\r\n" LEN(0),
+		 {.outcome = OUT_THROTTLED, .reason = "HTTP_429", .is_account_throttle = true}},
 		{"another body",
 		 &strict,
 		 "HTTP/1.1 201 X\r\n" LEN(12) "{\"ok\":false}",
-		 {.outcome = OUT_HTTP_ERROR, .reason = "unexpected_body"}},
+		 {.outcome = OUT_FUNCTION_ERROR, .reason = "expect:body_contains"}},
 	};
 
+	struct json *expect = json_obj();
+	char why[EXPECT_WHY_SIZE];
+
 	(void)state;
+	json_put_int(expect, "status", 201);
+	json_put_str(expect, "body_contains", "\"ok\":true");
+	assert_int_equal(expect_parse(&strict.expect, expect, why), 0);
+	json_free(expect);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		check(cases[i].name, cases[i].t, cases[i].answer, &cases[i].want);
+	expect_release(&strict.expect);
 }
 
 static char host[] = "127.0.0.1:4566", path[] = "/2015-03-31/functions/f/invocations",
