@@ -9,7 +9,7 @@ VERSION := 0.1.0
 B := build/$(MODE)
 PROGRAMS := plimsoll $(addprefix plimsoll-,watcher planner loader collector sink)
 COMMON := $(shell sed -n 's/^[0-9][0-9]* //p' common/RANKS)
-PACKAGES := libcurl jansson libcrypto libssl yaml-0.1 zlib sqlite3 hiredis libzmq libmicrohttpd
+PACKAGES := libcurl jansson libcrypto libssl yaml-0.1 zlib sqlite3 hiredis libzmq libmicrohttpd libnghttp2
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wconversion -fno-common -Werror

@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 BUILD_PACKAGES="build-essential pkg-config libcurl4-openssl-dev libjansson-dev libssl-dev
-	libyaml-dev zlib1g-dev libsqlite3-dev libhiredis-dev libzmq3-dev libmicrohttpd-dev python3"
+	libyaml-dev zlib1g-dev libsqlite3-dev libhiredis-dev libzmq3-dev libmicrohttpd-dev libnghttp2-dev python3"
 TEST_PACKAGES="libcmocka-dev python3-venv prometheus prometheus-pushgateway nginx-light jq
 	sqlite3 curl openssl shellcheck cppcheck clang-format ca-certificates procps redis-server
 	systemd nftables iproute2 valgrind"

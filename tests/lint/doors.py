@@ -17,7 +17,8 @@ DOORS = [
     (r"hiredis/.*", ["common/redis"]),
     (r"zmq\.h", ["common/bus"]),
     (r"microhttpd\.h", ["common/health"]),
-    (r"nghttp2/.*|sodium.*|libpq-fe\.h", []),
+    (r"nghttp2/.*", ["common/engine"]),
+    (r"sodium.*|libpq-fe\.h", []),
 ]
 
 
