@@ -26,6 +26,7 @@ static const enum outcome of_end[] = {
 };
 
 static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx);
+static void count_unresolved(struct job *j);
 static void on_due(struct loop *l, struct loop_timer *t);
 
 /* ---- before the first call ---- */
@@ -69,6 +70,8 @@ static int open_pool(struct job *j, size_t i, char why[SHARD_WHY_SIZE])
 	rc = engine_pool_new(j->world->engine, &ep, &limits, on_done, j, &j->pools[i], engine_why);
 	if (rc != 0)
 		snprintf(why, SHARD_WHY_SIZE, "cannot call %s: %s", t->authority, engine_why);
+	if (rc == -ENOENT || rc == -EAGAIN)
+		count_unresolved(j);
 	return rc;
 }
 
@@ -130,6 +133,24 @@ static void count_call(struct job *j, const struct place *place, const struct en
 		r.response_us = mono_diff_ns(e->done, e->due) / NS_PER_US;
 	}
 	tally_done(j->tally, &r);
+}
+
+/* Without an address nothing is sent, but all that was due is told. Of closed executors nobody
+ * knows how much that would have been. */
+static void count_unresolved(struct job *j)
+{
+	struct place place;
+
+	if (executor_is_closed(j->shard->workload.executor))
+		return;
+	j->tally = tally_new(&j->schedule, false);
+	j->loop_delay = hdr_new();
+	j->began = j->ended = mono_now();
+	j->began_wall = wall_now();
+	while (schedule_next(&j->schedule, 0, &place)) {
+		tally_due(j->tally, &place);
+		count_call(j, &place, NULL, NULL, OUT_DNS, "no address");
+	}
 }
 
 static void look_at_clock(struct job *j, const struct engine_call *e)
