@@ -28,16 +28,6 @@ static struct json *headers_json(const struct load_target *t)
 	return o;
 }
 
-static struct json *expect_json(const struct load_target *t)
-{
-	struct json *o = json_obj();
-
-	if (t->expect_status)
-		json_put_int(o, "status", t->expect_status);
-	json_put_str(o, "body_contains", t->expect_body);
-	return o;
-}
-
 static struct json *target_json(const struct load_target *t)
 {
 	struct json *o = json_obj();
@@ -50,7 +40,7 @@ static struct json *target_json(const struct load_target *t)
 	json_put_str(o, "region", t->region);
 	json_put_str(o, "function", t->function);
 	json_put(o, "headers", headers_json(t));
-	json_put(o, "expect", expect_json(t));
+	json_put(o, "expect", json_copy(t->expect));
 	json_put_str(o, "instance", t->instance);
 	json_put_str(o, "cold", t->cold);
 	json_put_str(o, "ca", t->ca_file);

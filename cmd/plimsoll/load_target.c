@@ -139,8 +139,10 @@ static int read_call(const struct load_call *call, struct load_target *t, struct
 
 	if (call->expect_status && (call->expect_status < 100 || call->expect_status > 599))
 		return refuse(why, "--expect-status: expected a status from 100 to 599");
-	t->expect_status = (int)call->expect_status;
-	t->expect_body = dup_or_null(call->expect_body);
+	t->expect = json_obj();
+	if (call->expect_status)
+		json_put_int(t->expect, "status", (int64_t)call->expect_status);
+	json_put_str(t->expect, "body_contains", call->expect_body);
 	rc = read_payload(call, t, why);
 	return rc ? rc : read_headers(call, t, why);
 }
@@ -212,16 +214,18 @@ static char *invoke_url(const struct config_account *a, const char *function, co
 
 static void take_rule(const struct config_function *rule, struct load_target *t)
 {
+	struct json *value;
+	const char *check;
+
 	if (!rule)
 		return;
 	if (!t->payload && rule->payload_count) {
 		t->payload = x_strndup(rule->payloads[0].bytes, rule->payloads[0].len_bytes);
 		t->payload_bytes = rule->payloads[0].len_bytes;
 	}
-	if (!t->expect_status)
-		t->expect_status = rule->expect_status;
-	if (!t->expect_body)
-		t->expect_body = dup_or_null(rule->expect_body_contains);
+	for (void *it = NULL; json_next(rule->expect, &it, &check, &value);)
+		if (!json_get(t->expect, check))
+			json_put(t->expect, check, json_copy(value));
 	t->instance = dup_or_null(rule->instance);
 	t->cold = dup_or_null(rule->cold);
 }
@@ -238,8 +242,8 @@ static int set_lambda(const struct load_call *call, const struct config_account 
 	t->qualifier = dup_or_null(call->qualifier ? call->qualifier : rule ? rule->alias : NULL);
 	t->region = dup_or_null(a->region);
 	t->url = invoke_url(a, t->function, t->qualifier);
-	if (!t->expect_status)
-		t->expect_status = 200;
+	if (!json_get(t->expect, "status"))
+		json_put_int(t->expect, "status", 200);
 	return 0;
 }
 
@@ -283,7 +287,7 @@ void load_target_release(struct load_target *t)
 {
 	char *all[] = {t->account,  t->url,	 t->authority, t->http_method,
 		       t->region,   t->function, t->qualifier, t->ca_file,
-		       t->instance, t->cold,	 t->payload,   t->expect_body};
+		       t->instance, t->cold,	 t->payload};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
@@ -292,5 +296,6 @@ void load_target_release(struct load_target *t)
 		free(t->headers[i].name);
 		free(t->headers[i].value);
 	}
+	json_free(t->expect);
 	*t = (struct load_target){0};
 }

@@ -35,8 +35,7 @@ struct load_target {
 	char *account, *url, *authority;
 	char *http_method; /* NULL: GET, or POST with a payload */
 	char *region, *function, *qualifier, *ca_file, *instance, *cold;
-	char *expect_body;
-	int expect_status;
+	struct json *expect; /* as in shard.planned */
 	struct load_header headers[LOAD_HEADERS_MAX];
 	size_t header_count;
 	char *payload; /* NULL = none */
