@@ -44,6 +44,7 @@
 	X(show)                                                                                    \
 	X(why)                                                                                     \
 	X(compare)                                                                                 \
+	X(gate)                                                                                    \
 	X(hist)                                                                                    \
 	X(pause)                                                                                   \
 	X(resume)                                                                                  \

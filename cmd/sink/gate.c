@@ -34,18 +34,26 @@ static enum exit_code look_up(const struct word_code *rows, size_t count, const 
 	return EXIT_CANNOT_TELL;
 }
 
+enum exit_code gate_code_of_verdict(const char *verdict)
+{
+	return look_up(verdicts, ARRAY_LEN(verdicts), verdict);
+}
+
+enum exit_code gate_code_of_objective(const struct json *objective)
+{
+	const struct json *met = json_get(objective, "is_met");
+
+	if (!json_is(met, JSON_T_BOOL))
+		return EXIT_CANNOT_TELL;
+	return json_bool(met) ? EXIT_FINE : EXIT_GATE_NO;
+}
+
 static enum exit_code code_of_objectives(const struct json *objectives)
 {
 	enum exit_code code = EXIT_FINE;
 
-	for (size_t i = 0; i < json_len(objectives); i++) {
-		const struct json *met = json_get(json_elem(objectives, i), "is_met");
-
-		if (!json_is(met, JSON_T_BOOL))
-			code = exit_code_worse(code, EXIT_CANNOT_TELL);
-		else if (!json_bool(met))
-			code = exit_code_worse(code, EXIT_GATE_NO);
-	}
+	for (size_t i = 0; i < json_len(objectives); i++)
+		code = exit_code_worse(code, gate_code_of_objective(json_elem(objectives, i)));
 	return code;
 }
 
@@ -57,7 +65,7 @@ enum exit_code gate_code_of(const struct gate *g, const struct json *data)
 
 	if (outcome == NULL || strcmp(outcome, "valid") != 0)
 		return look_up(outcomes, ARRAY_LEN(outcomes), outcome);
-	code = look_up(verdicts, ARRAY_LEN(verdicts), verdict);
+	code = gate_code_of_verdict(verdict);
 	if (g->needs_comparison && verdict != NULL && strcmp(verdict, "not-compared") == 0)
 		code = EXIT_CANNOT_TELL;
 	return exit_code_worse(code, code_of_objectives(json_get(data, "objectives")));

@@ -29,7 +29,9 @@ struct gate {
 	enum exit_code folded; /* of the runs that have left the map */
 };
 
-/* What one run.finished says by itself. */
+/* What a word, one of data.objectives, and one run.finished say by themselves. */
+enum exit_code gate_code_of_verdict(const char *verdict);
+enum exit_code gate_code_of_objective(const struct json *objective);
 enum exit_code gate_code_of(const struct gate *g, const struct json *data);
 void gate_add(struct gate *g, const struct json *data);
 /* Whether it has heard of the run's end; the oldest of more than GATE_RUNS_MAX are forgotten. */

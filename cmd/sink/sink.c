@@ -252,7 +252,8 @@ static int sink_close(struct stage *st, void *ctx)
 #define ROW(field) offsetof(struct options, field)
 static const struct opt rows[] = {
 	{"to", 't', OPT_LIST, ROW(to), "SINK", NULL,
-	 "terminal, pushgateway[=URL], archive[=PATH], file=PATH, exec=PROGRAM; may be repeated, "
+	 "terminal, pushgateway[=URL], archive[=PATH], file=PATH, exec=PROGRAM, junit=PATH, "
+	 "github; may be repeated, "
 	 "adds to those of the settings (default terminal)"},
 	{"only", 0, OPT_FLAG, ROW(is_only), NULL, NULL,
 	 "the sinks of --to and none of the settings: for telling old events again"},

@@ -8,7 +8,8 @@
 #include "common/digest/digest.h"
 
 static const struct sink_kind *const kinds[] = {&sink_terminal, &sink_pushgateway, &sink_archive,
-						&sink_file, &sink_exec};
+						&sink_file,	&sink_exec,	   &sink_junit,
+						&sink_github};
 
 static const struct sink_kind *find_kind(const char *name)
 {
@@ -27,7 +28,7 @@ static void complain_about_name(const char *name)
 		names[i] = kinds[i]->name;
 	near = nearest_name(name, names, ARRAY_LEN(kinds));
 	log_error("--to %s: no such sink%s%s%s; expected terminal, pushgateway=URL, archive=PATH, "
-		  "file=PATH or exec=PROGRAM",
+		  "file=PATH, exec=PROGRAM, junit=PATH or github",
 		  name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 

@@ -74,7 +74,8 @@ struct sinks {
 	size_t count;
 };
 
-extern const struct sink_kind sink_terminal, sink_pushgateway, sink_archive, sink_file, sink_exec;
+extern const struct sink_kind sink_terminal, sink_pushgateway, sink_archive, sink_file, sink_exec,
+	sink_junit, sink_github;
 
 /* Adds NAME or NAME=VALUE; the same sink twice is one. False when it makes no sense (told). */
 MUST_CHECK bool sinks_add(struct sinks *all, const char *spec, struct sink_world *world);

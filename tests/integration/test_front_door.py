@@ -151,3 +151,23 @@ def test_the_policy_is_json(door):
     more = json.loads(door("init", "--print-policy", "--publish").text)
     assert "lambda:PublishVersion" not in json.dumps(least)
     assert "lambda:PublishVersion" in json.dumps(more) and "lambda:InvokeFunction" in json.dumps(least)
+
+
+def test_gate_ends_with_what_the_last_run_said(door, tmp_path):
+    state = tmp_path / ".local/state/plimsoll"
+    assert door("gate").code == 2
+    first, second = example("run.finished"), example("run.finished")
+    first["data"].update(verdict="better", finished_at="2026-11-22T14:00:00.000Z")
+    first["data"]["metrics"][0]["verdict"] = first["data"]["metrics"][1]["verdict"] = "better"
+    second["plimsollrun"] = second["data"]["run"]["id"] = "r" + "b" * 20
+    second["id"] = second["plimsollrun"] + ".f0"
+    second["data"]["variants"][1]["qualifier"] = "3"
+    pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines([first, second]), home=tmp_path)
+    r = door("gate", "prod/hello", "--to", "terminal", "--to", f"junit={tmp_path}/gate.xml")
+    assert r.code == 1 and "worse" in r.text
+    assert "failures=\"1\"" in (tmp_path / "gate.xml").read_text()
+    assert door("gate").code == 1
+    assert door("gate", "prod/hello", "--version", "2").code == 0
+    r = door("gate", "prod/hello", "--version", "4", "--wait", "1s")
+    assert r.code == 2 and "version 4" in r.errors and "--wait" in r.errors
+    assert door("gate", "--version", "4").code == 100

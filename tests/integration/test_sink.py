@@ -7,6 +7,7 @@ import pty
 import signal
 import sqlite3
 import subprocess
+import xml.etree.ElementTree
 
 import pytest
 
@@ -472,3 +473,50 @@ def test_stopped_before_anything_came():
     p.send_signal(signal.SIGTERM)
     p.communicate(timeout=30)
     assert p.returncode == 0
+
+
+# -- for CI systems ---------------------------------------------------------------------------------------------------
+
+HOSTILE = 'say "no" & <b>\x1b[2J</b>: 50 %, done\r\n::error::fake'
+
+
+def test_junit_says_what_the_gates_said(tmp_path):
+    path = tmp_path / "plimsoll.xml"
+    runs = [result(), result("prod/gone", "rcccccccccccccccccccc", outcome="failed", reason=HOSTILE),
+            result("prod/idle", "rdddddddddddddddddddd", outcome="skipped", reason="nothing worth testing"),
+            result("prod/first", "reeeeeeeeeeeeeeeeeeee", verdict="not-compared", metrics=[], objectives=[]),
+            result("prod/slow", "rffffffffffffffffffff",
+                   objectives=[{"name": HOSTILE, "value": 400000, "unit": "us", "limit": 1, "is_met": False}]),
+            result(rev=1)]
+    r = pl("sink", "--to", f"junit={path}", "--only", input=lines(runs))
+    assert r.code == 111, r
+    root = xml.etree.ElementTree.parse(path).getroot()
+    assert root.attrib == {"name": "plimsoll", "tests": "9", "failures": "3", "errors": "3", "skipped": "1"}
+    assert [s.attrib["name"] for s in root] == ["prod/hello", "prod/gone", "prod/idle", "prod/first", "prod/slow"]
+    hello = {c.attrib["name"]: [(e.tag, e.attrib) for e in c] for c in root[0]}
+    assert hello == {
+        "response_p50": [("failure", {"type": "worse", "message": "+131 % (+128 … +134 %), tolerance ±10 %"})],
+        "error_ratio": [("error", {"type": "cannot-tell",
+                                   "message": "+1.32 pp (-0.50 … +3.00 pp), tolerance ±0.5 pp: interval-too-wide"})],
+        "response_p95 < 300ms": []}
+    assert root[1][0][0].tag == "error" and root[1][0][0].attrib["message"] == HOSTILE.replace("\x1b", " ").replace("\r\n", "  ")
+    assert root[2][0][0].tag == "skipped" and not list(root[3][0])
+    assert root[4][2][0].attrib == {"type": "missed", "message": "missed: it is 400 ms"}
+
+
+def test_junit_needs_a_place_to_write(tmp_path):
+    r = pl("sink", "--to", f"junit={tmp_path}/none/x.xml", "--only", input=lines([result(verdict="better")]))
+    assert r.code == 111 and "none/x.xml" in r.errors
+
+
+def test_github_gets_annotations():
+    runs = [result(), result("prod/fine", "rbbbbbbbbbbbbbbbbbbbb", verdict="better", verdict_reason="faster"),
+            result("prod/open", "rcccccccccccccccccccc", verdict="cannot-tell", verdict_reason=HOSTILE,
+                   objectives=[{"name": "a: b", "limit": 1, "is_met": None}]),
+            result("prod/gone", "rdddddddddddddddddddd", outcome="failed", reason="no answer")]
+    r = pl("sink", "--to", "github", "--only", input=lines(runs))
+    assert r.text.split("\n") == [
+        "::error title=prod/hello is worse::response_p50 is worse by more than 10 %25",
+        "::notice title=prod/fine is better::faster",
+        '::warning title=prod/open is cannot-tell::say "no" & <b>%1B[2J</b>: 50 %25, done%0D%0A::error::fake%0Anot known: a: b',
+        "::error title=prod/gone is failed::no answer", ""]
