@@ -183,6 +183,10 @@ bench-verdicts: deps ## how often the verdict is right, over made-up runs whose 
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/bench/simulate
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/verdicts.py
 
+count-instructions: deps ## instructions of a request, by callgrind (RECORD=1: the number that make test holds us to)
+	@$(MAKE) --no-print-directory MODE=release all bench-programs
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/helpers/instructions.py $(if $(RECORD),--record)
+
 bench-services: deps ## a change from Redis to the first byte at its target; 10,000 changes at once
 	@$(MAKE) --no-print-directory MODE=release all
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/services.py
@@ -223,7 +227,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps deps-bench bench bench-programs bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
+.PHONY: all deps deps-bench bench bench-programs count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -32,8 +32,9 @@
 #define EVENTS_AT_ONCE 512
 #define STAMPS_MAX ((size_t)8 * 1000 * 1000)
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-			     "Content-Length: 3\r\n\r\nok\n";
+/* With the headers that nginx sends; the date is made once a second. */
+static char answer[256];
+static size_t answer_bytes;
 
 struct options {
 	uint64_t port;
@@ -100,6 +101,20 @@ static void open_all(void)
 	fflush(stdout);
 }
 
+static void date_answer(void)
+{
+	time_t now = (time_t)wall_s(wall_now());
+	char date[40];
+	struct tm tm;
+
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	answer_bytes = (size_t)snprintf(answer, sizeof(answer),
+					"HTTP/1.1 200 OK\r\nServer: recorder/1.0\r\nDate: %s\r\n"
+					"Content-Type: text/plain\r\nContent-Length: 3\r\n"
+					"Connection: keep-alive\r\n\r\nok\n",
+					date);
+}
+
 static void accept_all(void)
 {
 	int fd;
@@ -141,6 +156,8 @@ static void stall(void)
 
 static void note(int64_t ns)
 {
+	if (ns / NS_PER_S != last_ns / NS_PER_S)
+		date_answer();
 	if (!first_ns)
 		first_ns = ns;
 	last_ns = ns;
@@ -169,7 +186,7 @@ static void serve(int fd)
 	if (n < 4 || memcmp(data + n - 4, "\r\n\r\n", 4) != 0)
 		return;
 	note(stamp_of(&m));
-	if (send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	if (send(fd, answer, answer_bytes, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
 	    errno != ECONNRESET)
 		die("recorder: send");
 }
