@@ -152,6 +152,12 @@ bool guard_is_listed(const char *entry, const struct shard_target *t)
 	return host_bytes == strlen(t->host) && strncasecmp(entry, t->host, host_bytes) == 0;
 }
 
+/* "unix:/run/app.sock": that socket, whatever the host is called. */
+static bool is_socket(const char *entry, const char *path)
+{
+	return strncmp(entry, "unix:", 5) == 0 && strcmp(entry + 5, path) == 0;
+}
+
 static int guard_http(const struct guard *g, const struct config_account *account,
 		      const struct shard_target *t, bool *allow_private, char why[SHARD_WHY_SIZE])
 {
@@ -161,15 +167,17 @@ static int guard_http(const struct guard *g, const struct config_account *accoun
 			      "http targets are called only when the account's allow list names "
 			      "them; give --config with this account");
 	for (size_t i = 0; i < account->allow_count; i++) {
-		if (guard_is_listed(account->allow[i], t)) {
+		if (t->unix_socket ? is_socket(account->allow[i], t->unix_socket)
+				   : guard_is_listed(account->allow[i], t)) {
 			*allow_private = g->allow_private || is_address(t->host) ||
 					 !strcasecmp(t->host, "localhost");
 			return 0;
 		}
 	}
-	return refuse(why,
-		      "%s is not on the allow list of account %s; add it to allow: if it is yours",
-		      t->authority, account->name);
+	return refuse(
+		why, "%s%s is not on the allow list of account %s; add it to allow: if it is yours",
+		t->unix_socket ? "unix:" : "", t->unix_socket ? t->unix_socket : t->authority,
+		account->name);
 }
 
 int guard_target(const struct guard *g, const struct shard *sh, const struct shard_target *t,
@@ -178,6 +186,8 @@ int guard_target(const struct guard *g, const struct shard *sh, const struct sha
 	const struct config_account *account =
 		g->config ? config_account(g->config, sh->account) : NULL;
 
+	if (t->unix_socket && strcmp(t->method, "http") != 0)
+		return refuse(why, "only targets of method http are reached by a unix socket");
 	if (strcmp(t->method, "http") == 0)
 		return guard_http(g, account, t, allow_private, why);
 	return guard_lambda(account, t, allow_private, why);

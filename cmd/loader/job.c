@@ -18,6 +18,8 @@
 #define LEASED_MARGIN_NS (60 * NS_PER_S)
 #define CONNECT_AHEAD_MAX 64 /* more are opened as they are needed */
 #define CONNECT_AHEAD 8
+#define CONNECT_MANY_GAP_NS (100 * NS_PER_US)
+#define CONNECT_MANY_TLS_GAP_NS NS_PER_MS
 
 /* ---- ending ---- */
 
@@ -132,15 +134,34 @@ static void on_connected(struct engine_pool *p, uint32_t open, uint32_t failed, 
 	job_act_soon(j);
 }
 
+uint32_t job_connections(const struct job *j)
+{
+	uint32_t n = j->shard->connections / (uint32_t)j->shard->workload.variant_count;
+
+	return j->shard->connections ? MAX_OF(n, 1u) : 0;
+}
+
 static uint32_t connections_ahead(const struct job *j)
 {
 	const struct workload *w = &j->shard->workload;
 	uint32_t n = w->spread ? w->spread : CONNECT_AHEAD;
 
+	if (j->shard->connections)
+		return job_connections(j);
 	if (executor_is_closed(w->executor))
 		n = w->vus;
 	return MIN_OF(MIN_OF(n, CONNECT_AHEAD_MAX),
 		      MAX_OF(j->shard->in_flight / (uint32_t)w->variant_count, 1));
+}
+
+/* Thousands are opened no faster than a listener's queue takes them. */
+static int64_t connect_gap_ns(const struct job *j, size_t i, uint32_t count)
+{
+	if (count > CONNECT_AHEAD_MAX)
+		return j->shard->targets[i].is_tls ? CONNECT_MANY_TLS_GAP_NS : CONNECT_MANY_GAP_NS;
+	if (j->shard->targets[i].is_tls)
+		return CONNECT_GAP_NS;
+	return MIN_OF(CONNECT_GAP_NS, CONNECT_RAMP_NS / count);
 }
 
 static void connect_ahead(struct job *j)
@@ -155,11 +176,7 @@ static void connect_ahead(struct job *j)
 	j->state = JOB_CONNECTING;
 	j->pools_connecting = j->shard->workload.variant_count;
 	for (size_t i = 0; i < j->shard->workload.variant_count; i++)
-		engine_pool_connect(j->pools[i], count,
-				    j->shard->targets[i].is_tls
-					    ? CONNECT_GAP_NS
-					    : MIN_OF(CONNECT_GAP_NS, CONNECT_RAMP_NS / count),
-				    on_connected);
+		engine_pool_connect(j->pools[i], count, connect_gap_ns(j, i, count), on_connected);
 }
 
 /* False when there is not enough time left to be worth starting. */

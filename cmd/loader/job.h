@@ -136,6 +136,8 @@ void job_set_deadline(struct job *j, struct wall deadline);
 
 /* ---- between the three files of the job ---- */
 
+/* Of each variant; 0 = not given. */
+uint32_t job_connections(const struct job *j);
 /* Memory, pools, lanes. -errno with reason. */
 MUST_CHECK int job_prepare(struct job *j, char why[SHARD_WHY_SIZE]);
 void job_begin(struct job *j);	/* connections are open: the clock starts */

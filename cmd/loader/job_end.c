@@ -122,6 +122,23 @@ static void fill_quality(const struct job *j, struct quality *q)
 	}
 }
 
+/* On the wire, TLS records and warm-up included. */
+static struct json *bytes_json(const struct job *j)
+{
+	struct engine_pool_stats one, all = {0};
+	struct json *o = json_obj();
+
+	for (size_t i = 0; i < j->shard->workload.variant_count; i++) {
+		engine_pool_stats(j->pools[i], &one);
+		all.sent_bytes += one.sent_bytes;
+		all.received_bytes += one.received_bytes;
+		all.connects += one.connects;
+	}
+	json_put_int(o, "sent", (int64_t)all.sent_bytes);
+	json_put_int(o, "received", (int64_t)all.received_bytes);
+	return o;
+}
+
 static struct json *open_calls(const struct job *j)
 {
 	const struct workload *w = &j->shard->workload;
@@ -178,6 +195,7 @@ static struct json *did_run(struct job *j)
 	json_put_int(data, "sending_ms",
 		     MAX_OF(mono_diff_ns(j->last_sent, j->origin) / NS_PER_MS, 0));
 	tally_json(j->tally, data);
+	json_put(data, "bytes", bytes_json(j));
 	json_put(data, "open_calls", open_calls(j));
 	fill_quality(j, &q);
 	json_put(data, "quality", quality_json(&q));

@@ -55,12 +55,18 @@ static int open_pool(struct job *j, size_t i, char why[SHARD_WHY_SIZE])
 		.port = t->port,
 		.is_tls = t->is_tls,
 		.ca_file = account && account->ca_file ? account->ca_file : t->ca,
+		.cert_file = account ? account->cert_file : NULL,
+		.key_file = account ? account->key_file : NULL,
+		.unix_path = t->unix_socket,
+		.protocol = t->protocol,
 	};
 	struct engine_limits limits = {
 		.in_flight = MAX_OF(sh->in_flight / (uint32_t)sh->workload.variant_count, 1),
 		.timeout_ms = sh->timeout_ms,
 		.connect_timeout_ms = MIN_OF(sh->timeout_ms, CONNECT_TIMEOUT_MS),
 		.body_max_bytes = sh->body_max_bytes,
+		.connections = job_connections(j),
+		.streams = sh->streams,
 	};
 	char engine_why[ENGINE_WHY_SIZE] = "";
 	int rc = guard_target(&j->world->guard, sh, t, &ep.allow_private, why);

@@ -111,12 +111,18 @@ static struct prepared *unused(struct lane *lane)
 	return p;
 }
 
-static int set_request(struct prepared *p, char why[SHARD_WHY_SIZE])
+static int set_request(struct prepared *p, const struct shard_target *t, char why[SHARD_WHY_SIZE])
 {
 	int rc = engine_request_set(&p->request, p->bytes.data, p->bytes.len_bytes);
 
 	if (rc != 0)
 		snprintf(why, SHARD_WHY_SIZE, "the request has no head");
+	else if (t->protocol != ENGINE_HTTP1) {
+		rc = engine_request_add_fields(&p->request, t->is_tls);
+		if (rc != 0)
+			snprintf(why, SHARD_WHY_SIZE,
+				 "the request has too many headers for HTTP/2");
+	}
 	return rc;
 }
 
@@ -142,7 +148,7 @@ static int fill(struct lanes *ln, size_t i, uint16_t payload, struct wall at, st
 	buf_clear(&p->bytes);
 	rc = ln->kinds[i]->prepare(&rq, &ln->scratch, &p->bytes, why);
 	if (rc == 0)
-		rc = set_request(p, why);
+		rc = set_request(p, rq.target, why);
 	/* The view must not outlive the keys, which may be swapped and wiped. */
 	ln->signers[i].creds = (struct sigv4_creds){0};
 	return rc;

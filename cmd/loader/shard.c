@@ -126,6 +126,22 @@ static int parse_headers(struct shard_target *t, const struct json *headers,
 	return 0;
 }
 
+static int parse_protocol(struct shard_target *t, const char *version, char why[SHARD_WHY_SIZE])
+{
+	static const struct {
+		const char *version;
+		enum engine_protocol protocol;
+	} known[] = {{"1.1", ENGINE_HTTP1}, {"2", ENGINE_HTTP2}, {"auto", ENGINE_HTTP_AUTO}};
+
+	for (size_t i = 0; version && i < ARRAY_LEN(known); i++) {
+		if (strcmp(known[i].version, version) != 0)
+			continue;
+		t->protocol = known[i].protocol;
+		return 0;
+	}
+	return version ? refuse(why, "http_version is not 1.1, 2 or auto") : 0;
+}
+
 static bool is_place(const char *s)
 {
 	return !s || *s == '/' || strncmp(s, "header:", 7) == 0;
@@ -146,6 +162,7 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 	t->instance = dup_member(j, "instance");
 	t->cold = dup_member(j, "cold");
 	t->ca = dup_member(j, "ca");
+	t->unix_socket = dup_member(j, "unix_socket");
 	if (!t->method)
 		return refuse(why, "a target without method");
 	if (t->http_method && !is_header_name(t->http_method))
@@ -158,7 +175,7 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 		return refuse(why, "instance and cold must be a JSON pointer or header:NAME");
 	if (expect_parse(&t->expect, json_get(j, "expect"), short_why) != 0)
 		return refuse(why, "%s", short_why);
-	if (parse_url(t, why) != 0)
+	if (parse_url(t, why) != 0 || parse_protocol(t, json_get_str(j, "http_version"), why) != 0)
 		return -EINVAL;
 	return parse_headers(t, json_get(j, "headers"), why);
 }
@@ -264,12 +281,16 @@ static int parse_limits(struct shard *sh, const struct json *j, char why[SHARD_W
 	int64_t in_flight = json_get_int(j, "in_flight", IN_FLIGHT_DEFAULT);
 	int64_t requests = json_get_int(j, "requests", 0);
 	int64_t body_bytes = json_get_int(j, "body_bytes", BODY_BYTES_DEFAULT);
+	int64_t connections = json_get_int(j, "connections", 0);
+	int64_t streams = json_get_int(j, "streams", 0);
 
 	sh->timeout_ms = json_get_int(j, "timeout_ms", TIMEOUT_MS_DEFAULT);
 	sh->abort_error_ratio = json_get_real(j, "abort_error_ratio", 0);
 	if (in_flight < 1 || in_flight > 65536)
 		return refuse(why, "limits.in_flight %lld; expected 1 to 65536",
 			      (long long)in_flight);
+	if (connections < 0 || connections > 65536 || streams < 0 || streams > 65536)
+		return refuse(why, "limits.connections and limits.streams; expected 0 to 65536");
 	if (requests < 0 || body_bytes < 0 || body_bytes > BODY_BYTES_MAX)
 		return refuse(why, "limits.requests or limits.body_bytes is out of range");
 	if (sh->timeout_ms < 1 || sh->timeout_ms > TIMEOUT_MS_MAX + 60000)
@@ -278,6 +299,8 @@ static int parse_limits(struct shard *sh, const struct json *j, char why[SHARD_W
 	if (!(sh->abort_error_ratio >= 0 && sh->abort_error_ratio <= 1))
 		return refuse(why, "limits.abort_error_ratio; expected 0 to 1");
 	sh->in_flight = (uint32_t)in_flight;
+	sh->connections = (uint32_t)connections;
+	sh->streams = (uint32_t)streams;
 	sh->body_max_bytes = (size_t)body_bytes;
 	sh->workload.requests_max = (uint64_t)requests;
 	return 0;
@@ -328,9 +351,9 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 
 static void release_target(struct shard_target *t)
 {
-	char *all[] = {t->method, t->url,    t->host,	    t->authority, t->path,
-		       t->query,  t->region, t->qualifier,  t->function,  t->instance,
-		       t->cold,	  t->ca,     t->http_method};
+	char *all[] = {t->method, t->url,    t->host,	     t->authority,  t->path,
+		       t->query,  t->region, t->qualifier,   t->function,   t->instance,
+		       t->cold,	  t->ca,     t->http_method, t->unix_socket};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);

@@ -16,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/digest/digest.h"
+#include "common/engine/engine.h"
 #include "common/event/event.h"
 
 #include "cmd/loader/expect.h"
@@ -41,6 +42,8 @@ struct shard_target {
 	char *url;
 	char *host, *authority; /* without brackets; host[:port] as written */
 	char *path, *query;	/* query may be NULL */
+	char *unix_socket;	/* NULL = TCP */
+	enum engine_protocol protocol;
 	uint16_t port;
 	bool is_tls;
 	char *region, *qualifier, *function;
@@ -68,7 +71,9 @@ struct shard {
 	struct shard_payload
 		payloads[PAYLOADS_MAX]; /* payload_count is the workload's, at least 1 */
 	size_t payload_count;
-	uint32_t in_flight; /* all variants together */
+	uint32_t in_flight;   /* all variants together */
+	uint32_t connections; /* all variants together; all are opened ahead. 0 = not given */
+	uint32_t streams;     /* HTTP/2: of one connection; 0 = what the peer allows */
 	int64_t timeout_ms;
 	size_t body_max_bytes;
 	double abort_error_ratio; /* 0 = never */

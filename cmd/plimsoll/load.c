@@ -36,7 +36,7 @@ static const struct opt rows[] = {
 	 "how long; else 10s, or as long as --requests take"},
 	{"requests", 'n', OPT_U64, ROW(ask.requests), "N", NULL, "how many calls in all"},
 	{"connections", 0, OPT_U64, ROW(ask.connections), "N", NULL,
-	 "at most so many calls at once; else one a user, or 2 seconds of the rate (64 to 10000)"},
+	 "opens so many before the start, and no more; else one a user, or as the calls need them"},
 	{"timeout", 0, OPT_DURATION_MS, ROW(ask.timeout_ms), "TIME", NULL,
 	 "of one call, from when it was due; else 10s"},
 	{"warmup", 0, OPT_DURATION_MS, ROW(ask.warmup_ms), "TIME", NULL,
@@ -54,8 +54,17 @@ static const struct opt rows[] = {
 	{"data-file", 0, OPT_STRING, ROW(call.data_file), "FILE", NULL, "the same from a file"},
 	{"header", 'H', OPT_LIST, ROW(call.headers), "NAME: VALUE|@FILE", NULL,
 	 "may be repeated; @FILE has one a line and keeps secrets off the command line"},
+	{"http", 0, OPT_STRING, ROW(call.http_version), "1.1|2|auto", NULL,
+	 "else 1.1; auto: what the server chooses of both"},
+	{"streams", 0, OPT_U64, ROW(ask.streams), "N", NULL,
+	 "HTTP/2: at most so many calls at once on a connection"},
+	{"unix-socket", 0, OPT_STRING, ROW(call.unix_socket), "FILE", NULL,
+	 "connects to it instead of the URL's host"},
 	{"cacert", 0, OPT_STRING, ROW(call.ca_file), "FILE", NULL,
 	 "certificates to trust instead of the system's"},
+	{"cert", 0, OPT_STRING, ROW(call.cert_file), "FILE", NULL,
+	 "our certificate, for a server that asks for one; PEM"},
+	{"key", 0, OPT_STRING, ROW(call.key_file), "FILE", NULL, "its private key; PEM"},
 	{"expect-status", 0, OPT_U64, ROW(call.expect_status), "N", NULL,
 	 "the status that is ok; else any 2xx"},
 	{"expect-body", 0, OPT_STRING, ROW(call.expect_body), "TEXT", NULL,
@@ -187,12 +196,14 @@ static enum exit_code tell_result(const struct load_opts *o, const struct load_r
 	enum exit_code code = EXIT_FINE;
 	struct json *whole;
 
+	if (!rep->run->total.due && rep->run->total.failed)
+		log_error("%s", rep->run->total.failure);
 	if (o->is_json) {
 		whole = load_report_json(rep);
 		json_write(whole, &text);
 		buf_addc(&text, '\n');
 		json_free(whole);
-	} else {
+	} else if (rep->run->total.due) {
 		load_report_text(rep, &text);
 		text_tame(&text);
 	}
@@ -347,6 +358,7 @@ static enum exit_code run(const struct door *d)
 	struct buf why = BUF_INIT(2048);
 	enum exit_code code;
 
+	ask.is_http2 = o->call.http_version && strcmp(o->call.http_version, "1.1") != 0;
 	ask.rate_default_per_s = is_url(d->rest[0]) ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
 	if (load_plan_make(&ask, plan, &why) || read_limits(o, &limits, &why))
 		code = told(&why);

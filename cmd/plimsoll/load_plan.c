@@ -17,7 +17,8 @@
 #define RATE_MAX_PER_S 1e6
 #define IN_FLIGHT_MIN 64 /* of the open model: a slow second must find connections */
 #define IN_FLIGHT_MAX 10000
-#define IN_FLIGHT_S 2 /* that many seconds of the rate may be waiting for answers */
+#define STREAMS_A_CONNECTION 32 /* unless --connections says otherwise */
+#define IN_FLIGHT_S 2		/* that many seconds of the rate may be waiting for answers */
 
 static const struct executor {
 	const char *name;
@@ -198,15 +199,19 @@ int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf
 
 static void set_in_flight(const struct load_ask *ask, struct load_work *w)
 {
-	double waiting = IN_FLIGHT_S * load_peak_per_s(w);
+	double waiting = MAX_OF(IN_FLIGHT_S * load_peak_per_s(w), (double)IN_FLIGHT_MIN);
 
-	if (ask->connections)
-		w->in_flight = (uint32_t)ask->connections;
-	else if (load_is_open(w))
-		w->in_flight = (uint32_t)MIN_OF(MAX_OF(waiting, (double)IN_FLIGHT_MIN),
-						(double)IN_FLIGHT_MAX);
-	else
+	w->connections = (uint32_t)ask->connections;
+	w->streams = (uint32_t)ask->streams;
+	if (!load_is_open(w))
 		w->in_flight = w->vus;
+	else if (ask->connections && !ask->is_http2)
+		w->in_flight = w->connections;
+	else
+		w->in_flight = (uint32_t)MIN_OF(MAX_OF(waiting, (double)ask->connections),
+						(double)IN_FLIGHT_MAX);
+	if (ask->is_http2 && !w->connections)
+		w->connections = (w->in_flight + STREAMS_A_CONNECTION - 1) / STREAMS_A_CONNECTION;
 }
 
 /* The most processes that each have something to do. */
@@ -218,6 +223,8 @@ static uint32_t most_processes(const struct load_plan *p)
 		const struct load_work *w = &p->works[i];
 
 		most = MIN_OF(most, (uint64_t)w->in_flight);
+		if (w->connections)
+			most = MIN_OF(most, (uint64_t)w->connections);
 		if (!load_is_open(w))
 			most = MIN_OF(most, (uint64_t)w->vus);
 		if (load_calls(w))
@@ -267,6 +274,11 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 	if (ask->connections > LOAD_CONNECTIONS_MAX)
 		return refuse(why, "--connections %llu: expected at most %d",
 			      (unsigned long long)ask->connections, LOAD_CONNECTIONS_MAX);
+	if (ask->streams && !ask->is_http2)
+		return refuse(why, "--streams is for --http 2 or auto");
+	if (ask->streams > LOAD_CONNECTIONS_MAX)
+		return refuse(why, "--streams %llu: expected at most %d",
+			      (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
 	for (size_t i = 0; i < p->work_count; i++)
 		set_in_flight(ask, &p->works[i]);
 	if (set_seed(ask, p, why))
@@ -288,6 +300,7 @@ void load_cut(const struct load_work *w, uint32_t i, uint32_t n, struct load_wor
 	out->vus = (uint32_t)share(w->vus, i, n);
 	out->iterations = share(w->iterations, i, n);
 	out->in_flight = (uint32_t)share(w->in_flight, i, n);
+	out->connections = (uint32_t)share(w->connections, i, n);
 }
 
 /* ---- words ---- */

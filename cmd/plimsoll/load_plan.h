@@ -29,8 +29,9 @@
 /* As typed; NULL and 0 = not given. */
 struct load_ask {
 	const char *rate, *start_rate, *stages, *shape, *executor, *arrival, *processes, *seed;
-	uint64_t vus, start_vus, requests, connections;
+	uint64_t vus, start_vus, requests, connections, streams;
 	int64_t duration_ms, warmup_ms, timeout_ms;
+	bool is_http2;		   /* or may become it: many calls share a connection */
 	double rate_default_per_s; /* when neither a rate nor users are given */
 };
 
@@ -51,7 +52,9 @@ struct load_work {
 	int64_t duration_ms, warmup_ms;
 	struct load_stage stages[LOAD_STAGES_MAX];
 	size_t stage_count;
-	uint32_t in_flight; /* calls at once */
+	uint32_t in_flight;   /* calls at once */
+	uint32_t connections; /* 0 = as many as the calls need */
+	uint32_t streams; /* HTTP/2: calls at once of one connection; 0 = what the peer allows */
 };
 
 struct load_plan {

@@ -40,15 +40,37 @@ static int write_file(const struct load_private *p, const char *name, const char
 	return rc;
 }
 
-/* The authority is letters, digits and .-_:[] only: load_target_url has looked. */
+static void add_quoted(struct buf *out, const char *text)
+{
+	struct json *j = json_new_str(text);
+
+	json_write(j, out); /* a string of JSON is one of YAML */
+	json_free(j);
+}
+
+static void add_setting(struct buf *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_addf(out, ", %s: ", name);
+	add_quoted(out, value);
+}
+
 static int write_config(const struct load_private *p, const struct load_target *t)
 {
-	char *text = x_asprintf("accounts: {load: {provider: http, allow: [\"%s\"]}}\n"
-				"limits: {rate: 1000000/s}\n",
-				t->authority);
-	int rc = write_file(p, "plimsoll.yaml", text);
+	char *socket = t->unix_socket ? x_asprintf("unix:%s", t->unix_socket) : NULL;
+	struct buf text = BUF_INIT(64 * 1024);
+	int rc;
 
-	free(text);
+	buf_adds(&text, "accounts: {load: {provider: http, allow: [");
+	add_quoted(&text, socket ? socket : t->authority);
+	buf_addc(&text, ']');
+	add_setting(&text, "cert_file", t->cert_file);
+	add_setting(&text, "key_file", t->key_file);
+	buf_adds(&text, "}}\nlimits: {rate: 1000000/s}\n");
+	rc = write_file(p, "plimsoll.yaml", buf_str(&text));
+	buf_release(&text);
+	free(socket);
 	return rc;
 }
 

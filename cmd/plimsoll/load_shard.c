@@ -36,6 +36,8 @@ static struct json *target_json(const struct load_target *t)
 	json_put_str(o, "method", t->kind);
 	json_put_str(o, "url", t->url);
 	json_put_str(o, "http_method", t->http_method);
+	json_put_str(o, "http_version", t->http_version);
+	json_put_str(o, "unix_socket", t->unix_socket);
 	json_put_str(o, "qualifier", t->qualifier);
 	json_put_str(o, "region", t->region);
 	json_put_str(o, "function", t->function);
@@ -91,6 +93,10 @@ static struct json *limits_json(const struct load_work *w, int64_t timeout_ms)
 	struct json *o = json_obj();
 
 	json_put_int(o, "in_flight", w->in_flight);
+	if (w->connections)
+		json_put_int(o, "connections", w->connections);
+	if (w->streams)
+		json_put_int(o, "streams", w->streams);
 	json_put_int(o, "timeout_ms", timeout_ms);
 	json_put_int(o, "body_bytes", BODY_MAX_BYTES);
 	return o;

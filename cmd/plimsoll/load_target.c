@@ -14,6 +14,8 @@
 #include "common/http/http.h"
 
 #define HEADER_FILE_MAX_BYTES (64u * 1024u)
+#define AUTHORITY_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]"
+#define SOCKET_PATH_MAX_BYTES 107
 #define PAYLOAD_MAX_BYTES (40u * 1024u) /* as base64 in an event of 64 KiB */
 
 PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
@@ -160,6 +162,42 @@ static int set_method(const struct load_call *call, struct load_target *t, struc
 
 /* ---- a URL ---- */
 
+static int set_version(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	static const char *const known[] = {"1.1", "2", "auto"};
+
+	for (size_t i = 0; call->http_version && i < ARRAY_LEN(known); i++)
+		if (!strcmp(known[i], call->http_version))
+			t->http_version = x_strdup(known[i]);
+	if (call->http_version && !t->http_version)
+		return refuse(why, "--http %s: expected 1.1, 2 or auto", call->http_version);
+	return 0;
+}
+
+/* Loaders have another folder than the person may think: they get whole paths. */
+static int take_path(const char *option, const char *path, char **out, struct buf *why)
+{
+	if (!path)
+		return 0;
+	*out = realpath(path, NULL);
+	return *out ? 0 : refuse(why, "%s %s: %s", option, path, strerror(errno));
+}
+
+static int take_files(const struct load_call *call, struct load_target *t, struct buf *why)
+{
+	if (!call->cert_file != !call->key_file)
+		return refuse(why, "--cert and --key: give both");
+	if (take_path("--cacert", call->ca_file, &t->ca_file, why) ||
+	    take_path("--cert", call->cert_file, &t->cert_file, why) ||
+	    take_path("--key", call->key_file, &t->key_file, why) ||
+	    take_path("--unix-socket", call->unix_socket, &t->unix_socket, why))
+		return -EINVAL;
+	if (t->unix_socket && strlen(t->unix_socket) > SOCKET_PATH_MAX_BYTES)
+		return refuse(why, "--unix-socket %s: a path of at most %d bytes", t->unix_socket,
+			      SOCKET_PATH_MAX_BYTES);
+	return 0;
+}
+
 /* http_url_split knows no userinfo: the person should hear why. */
 static bool has_userinfo(const char *url)
 {
@@ -189,8 +227,13 @@ int load_target_url(const struct load_call *call, const char *url, struct load_t
 		return refuse(why, "--qualifier is for functions");
 	out->url = x_strdup(url);
 	out->authority = x_strndup(u.authority, u.authority_bytes);
-	out->ca_file = dup_or_null(call->ca_file);
+	if (out->authority[strspn(out->authority, AUTHORITY_BYTES)])
+		return refuse(why, "%s: expected a host of letters, digits, . and -", url);
 	rc = set_method(call, out, why);
+	if (!rc)
+		rc = set_version(call, out, why);
+	if (!rc)
+		rc = take_files(call, out, why);
 	return rc ? rc : read_call(call, out, why);
 }
 
@@ -234,9 +277,9 @@ static int set_lambda(const struct load_call *call, const struct config_account 
 		      const struct config_function *rule, const char *name, struct load_target *t,
 		      struct buf *why)
 {
-	if (call->method || call->headers.count || call->ca_file)
-		return refuse(why, "--method, --header and --cacert are for URLs; a Lambda "
-				   "function is invoked with --data");
+	if (call->method || call->headers.count)
+		return refuse(why, "--method and --header are for URLs; a Lambda function is "
+				   "invoked with --data");
 	t->kind = "lambda-invoke";
 	t->function = x_strdup(rule && rule->cloud_name ? rule->cloud_name : name);
 	t->qualifier = dup_or_null(call->qualifier ? call->qualifier : rule ? rule->alias : NULL);
@@ -272,9 +315,14 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 		return refuse(why, "%s: expected account/function", subject_text);
 	a = config_account(s->config, subject.account);
 	rule = config_rule(s->config, subject.account, subject.function);
+	if (call->ca_file || call->cert_file || call->key_file || call->unix_socket)
+		return refuse(why, "--cacert, --cert, --key and --unix-socket are for URLs; for a "
+				   "function its account says them");
 	out->account = x_strdup(subject.account);
 	out->authority = x_strdup(subject_text);
-	rc = read_call(call, out, why);
+	rc = set_version(call, out, why);
+	if (!rc)
+		rc = read_call(call, out, why);
 	if (rc)
 		return rc;
 	take_rule(rule, out);
@@ -285,9 +333,9 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 
 void load_target_release(struct load_target *t)
 {
-	char *all[] = {t->account,  t->url,	 t->authority, t->http_method,
-		       t->region,   t->function, t->qualifier, t->ca_file,
-		       t->instance, t->cold,	 t->payload};
+	char *all[] = {t->account,  t->url,	     t->authority,   t->http_method, t->region,
+		       t->function, t->qualifier,    t->ca_file,     t->instance,    t->cold,
+		       t->payload,  t->http_version, t->unix_socket, t->cert_file,   t->key_file};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);

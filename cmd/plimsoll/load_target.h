@@ -22,6 +22,7 @@
 
 struct load_call { /* as typed; NULL and 0 = not given */
 	const char *method, *data, *data_file, *expect_body, *ca_file, *qualifier;
+	const char *http_version, *unix_socket, *cert_file, *key_file;
 	uint64_t expect_status;
 	struct opt_list headers; /* "Name: value", "@FILE" */
 };
@@ -33,7 +34,9 @@ struct load_header {
 struct load_target {
 	const char *kind; /* "http", "lambda-invoke" */
 	char *account, *url, *authority;
-	char *http_method; /* NULL: GET, or POST with a payload */
+	char *http_method;		  /* NULL: GET, or POST with a payload */
+	char *http_version, *unix_socket; /* NULL: 1.1, TCP */
+	char *cert_file, *key_file;	  /* absolute, as ca_file; NULL = none */
 	char *region, *function, *qualifier, *ca_file, *instance, *cold;
 	struct json *expect; /* as in shard.planned */
 	struct load_header headers[LOAD_HEADERS_MAX];

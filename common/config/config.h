@@ -58,8 +58,9 @@ struct config_account {
 	char *name;
 	enum config_provider provider;
 	char *region, *role, *profile, *endpoint, *ca_file;
-	char *external_id;     /* a secret reference; see config_secret */
-	uint32_t publish_keep; /* 0 = never publish; N = "keep N" */
+	char *cert_file, *key_file; /* of ours, for http targets that ask for one */
+	char *external_id;	    /* a secret reference; see config_secret */
+	uint32_t publish_keep;	    /* 0 = never publish; N = "keep N" */
 	int64_t poll_ms, quiet_ms, not_found_after_ms;
 	char **allow; /* http: hosts (host or host:port) that may be called */
 	size_t allow_count;

@@ -77,6 +77,15 @@ bool form_is_host(const char *host)
 	       port <= 65535;
 }
 
+#define SOCKET_PATH_MAX_BYTES 107 /* of struct sockaddr_un */
+
+bool form_is_target(const char *s)
+{
+	if (strncmp(s, "unix:", 5) == 0)
+		return s[5] == '/' && strlen(s + 5) <= SOCKET_PATH_MAX_BYTES;
+	return form_is_host(s);
+}
+
 bool form_is_url(const char *s)
 {
 	const char *host;

@@ -19,6 +19,8 @@ bool form_is_repo(const char *s);
 bool form_is_pointer(const char *s);
 /* host or host:port, as in a URL's authority; [..] for an IPv6 address. */
 bool form_is_host(const char *s);
+/* The same, or unix:/path/of/a/socket. */
+bool form_is_target(const char *s);
 /* http or https, without user and fragment: a URL that can be logged and called. */
 bool form_is_url(const char *s);
 /* ipc:///absolute/path of a socket, or tcp://HOST:PORT; * is every address. */

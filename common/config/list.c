@@ -119,8 +119,9 @@ static void read_some_texts(struct reader *r, const struct setting *s, const str
 
 void read_hosts(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
 {
-	read_some_texts(r, s, v, target, form_is_host,
-			"a host or host:port such as api.example.com, without https:// and path",
+	read_some_texts(r, s, v, target, form_is_target,
+			"a host or host:port such as api.example.com, without https:// and path, "
+			"or unix:/path of a socket",
 			"host");
 }
 

@@ -25,6 +25,10 @@ static const struct setting account_rows[] = {
 	 .doc = "the address of all AWS services, instead of AWS's own; AWS_ENDPOINT_URL works "
 		"too"},
 	{"ca_file", T_PATH, A(ca_file), .doc = "certificates to trust besides the system's"},
+	{"cert_file", T_PATH, A(cert_file), .only = "http",
+	 .doc = "our certificate, for hosts that ask for one; PEM, with the chain"},
+	{"key_file", T_PATH, A(key_file), .only = "http",
+	 .doc = "its private key; PEM, readable by the loader only"},
 	{"publish_versions", T_PUBLISH, A(publish_keep), .only = "aws", .min = 1, .max = 50,
 	 .default_text = "never",
 	 .doc = "keep N: versions may be published to compare with, and those made are deleted "

@@ -84,6 +84,30 @@ def test_method_data_headers_and_expectations(load, site, tmp_path):
     assert load(site.url + "/bad", "--expect-status", 503, *common).code == 0
 
 
+def test_a_unix_socket_and_nothing_else(load, nginx, tmp_path):
+    """The socket is what was typed; the URL's host is only a name then."""
+    path = tmp_path / "app.sock"
+    nginx(locations=f"""location = /ok {{ return 200 "ok\\n"; }} }} server {{ listen unix:{path}; location / {{ return 202; }}""")
+    o = result(load("http://app.example/x", "--unix-socket", "app.sock", "--duration", "200ms", "--expect-status", 202, "--json"))
+    assert o["requests"]["ok"] == 10
+    assert load("http://app.example/x", "--unix-socket", "no.sock").code == 100
+
+
+def test_connections_are_opened_ahead_and_bound(load, site):
+    o = result(load(site.url + "/ok", "--rate", "500/s", "--connections", 600, "--duration", "500ms", "--json"))
+    assert o["requests"]["ok"] == 250 and o["bytes"]["received"] > 250 * 100
+
+
+def test_tls_with_a_ca_of_ones_own(load, nginx, tmp_path):
+    from helpers.servers import make_certificate
+    tls = make_certificate(tmp_path)
+    server = nginx(tls=tls)
+    o = result(load(server.url + "/ok", "--vus", 4, "--requests", 100, "--cacert", tls[0], "--json"))
+    assert o["requests"]["ok"] == 100
+    o = result(load(server.url + "/ok", "--vus", 4, "--requests", 100, "--json"))
+    assert o["requests"]["tls"] == 100 and o["requests"]["ok"] == 0
+
+
 def test_secrets_leave_no_trace(tmp_path, site):
     """Neither in the loaders' arguments nor, once they have begun, in a file."""
     run = tmp_path / "run"
