@@ -115,11 +115,30 @@ bool conn_open(struct engine_pool *p, bool is_ahead, struct mono now, struct tro
 	return true;
 }
 
+/* NULL when HTTP/2 is wanted and the peer did not choose it. */
+static const struct protocol *choose_protocol(const struct engine_conn *c)
+{
+	const enum engine_protocol want = c->pool->protocol;
+
+	if (want == ENGINE_HTTP1 || (want == ENGINE_HTTP_AUTO && !c->tls))
+		return &protocol_http1;
+	if (!c->tls || tls_is_http2(c->tls))
+		return &protocol_http2;
+	return want == ENGINE_HTTP2 ? NULL : &protocol_http1;
+}
+
 static void opened(struct engine_conn *c)
 {
 	int rc;
 
-	c->protocol = &protocol_http1;
+	c->protocol = choose_protocol(c);
+	if (!c->protocol) {
+		pool_open_failed(c,
+				 &(struct trouble){ENGINE_TLS, "the server does not offer HTTP/2"});
+		return;
+	}
+	if (c->protocol == &protocol_http1)
+		c->pool->calls_per_conn = 1;
 	c->state = CONN_OPEN;
 	rc = c->protocol->open ? c->protocol->open(c) : 0;
 	if (rc == 0)

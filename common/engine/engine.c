@@ -22,6 +22,7 @@ void engine_free(struct engine *e)
 		http1_release(&a->http1);
 		free(a);
 	}
+	http2_spare_release(&e->spare_streams);
 	free(e);
 }
 
@@ -53,6 +54,14 @@ static int find_target(struct engine_pool *p, const struct engine_endpoint *ep,
 			     why);
 }
 
+/* As long as no connection has told better. */
+static uint32_t calls_per_conn(const struct engine_endpoint *ep, const struct engine_limits *limits)
+{
+	if (ep->protocol == ENGINE_HTTP1)
+		return 1;
+	return MIN_OF(limits->streams ? limits->streams : STREAMS_GUESS, limits->in_flight);
+}
+
 int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 		    const struct engine_limits *limits, engine_done_fn *done, void *ctx,
 		    struct engine_pool **out, char why[ENGINE_WHY_SIZE])
@@ -61,10 +70,6 @@ int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 	int rc;
 
 	BUG_ON(!limits->in_flight);
-	if (ep->protocol != ENGINE_HTTP1) {
-		snprintf(why, ENGINE_WHY_SIZE, "HTTP/2 is not there yet");
-		return -ENOTSUP;
-	}
 	p = x_calloc(1, sizeof(*p));
 	p->engine = e;
 	rc = find_target(p, ep, why);
@@ -78,7 +83,7 @@ int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 	p->allow_private = ep->allow_private;
 	p->is_tls = ep->is_tls;
 	p->protocol = ep->protocol;
-	p->calls_per_conn = 1;
+	p->calls_per_conn = calls_per_conn(ep, limits);
 	p->deadline.run = pool_on_deadline;
 	p->ended_timer.run = pool_on_ended;
 	e->pool_count++;

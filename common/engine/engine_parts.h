@@ -13,9 +13,12 @@
 #include "common/engine/address.h"
 #include "common/engine/engine.h"
 #include "common/engine/http1.h"
+#include "common/engine/http2.h"
 #include "common/engine/tls.h"
 
 #define SCRATCH_BYTES (64u * 1024u)
+#define OUT_BYTES (32u * 1024u)
+#define STREAMS_GUESS 100 /* that a server of HTTP/2 takes at least, before it has said */
 
 /* A parser with its buffers; taken when an answer begins, so that idle connections cost little. */
 struct answer {
@@ -27,9 +30,11 @@ struct engine {
 	struct loop *loop;
 	struct tls_context *tls;
 	struct answer *unused;
+	struct http2_spare spare_streams;
 	uint32_t pool_count;
 	uint64_t next_serial;
 	char scratch[SCRATCH_BYTES]; /* what one recv(2) brings */
+	char out[OUT_BYTES];	     /* what HTTP/2 sends in one write */
 };
 
 struct call_list {
@@ -74,7 +79,7 @@ struct protocol {
 	/* It rested without a call: is it still good. False: it will be closed. */
 	bool (*is_fit)(struct engine_conn *c);
 };
-extern const struct protocol protocol_http1;
+extern const struct protocol protocol_http1, protocol_http2;
 
 struct engine_conn {
 	struct loop_watch watch;
@@ -127,6 +132,7 @@ struct engine_pool {
 	struct engine_conn *unused;
 	uint32_t conn_count;
 	uint32_t calls_per_conn; /* that one in the making is hoped to take */
+	uint32_t unsettled;	 /* open, but the peer has not said yet how many calls it takes */
 	struct loop_timer deadline, ended_timer;
 	struct ramp ramp;
 	uint64_t connects, connect_failures, sent_bytes, received_bytes;
@@ -161,6 +167,8 @@ void pool_answered(struct engine_conn *c, struct engine_call *call, const struct
 		   bool is_reusable);
 /* This call only; the connection lives on. */
 void pool_call_failed(struct engine_conn *c, struct engine_call *call, const struct trouble *t);
+/* No byte of it was sent, whatever start said: it waits again. */
+void pool_call_unsent(struct engine_conn *c, struct engine_call *call);
 /* The connection is closed, and all its calls fail for that reason. */
 void pool_conn_failed(struct engine_conn *c, const struct trouble *t);
 /* has_room may give another answer than before (the peer's limits, a GOAWAY). */

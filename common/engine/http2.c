@@ -174,13 +174,20 @@ struct http2_stream *http2_next_ended(struct http2 *h)
 	return s;
 }
 
+bool http2_has_ended(const struct http2 *h)
+{
+	return h->ended.first;
+}
+
 uint32_t http2_room(const struct http2 *h)
 {
 	uint32_t most = h->peer_streams;
 
 	if (h->config.streams_max)
 		most = MIN_OF(most, h->config.streams_max);
-	return h->is_goaway || h->is_broken || most < h->open_count ? 0 : most - h->open_count;
+	return h->is_goaway || h->is_broken || h->is_used_up || most < h->open_count
+		       ? 0
+		       : most - h->open_count;
 }
 
 static nghttp2_nv field_of(const struct request_field *f)
@@ -223,14 +230,13 @@ int http2_submit(struct http2 *h, const struct engine_request *request, void *ow
 	s->id = nghttp2_submit_request(h->session, NULL, fields, request->field_count,
 				       request->len_bytes > request->head_bytes ? &body : NULL, s);
 	if (s->id < 0) {
-		/* All numbers of streams are used up: a fresh connection has new ones. */
-		h->is_goaway |= s->id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE;
 		http2_spare_put(h->spare, s);
-		return h->is_goaway ? -EAGAIN : -E2BIG;
+		return -ENOMEM;
 	}
 	begin_stream(h, s, request, owner);
 	http2_list_append(&h->open, s);
 	h->open_count++;
+	h->is_used_up |= s->id == INT32_MAX;
 	*out = s;
 	return 0;
 }
@@ -294,14 +300,12 @@ int http2_feed(struct http2 *h, const char *data, size_t len_bytes)
 	return fail(h, (int)MIN_OF(n, 0));
 }
 
-void http2_eof(struct http2 *h, const char *why)
+void http2_eof(struct http2 *h)
 {
 	if (h->is_broken)
 		return;
 	end_all(h, HTTP2_LOST,
-		why		? why
-		: h->is_settled ? "closed before the answer was whole"
-				: "closed without an answer");
+		h->is_settled ? "closed before the answer was whole" : "closed without an answer");
 }
 
 size_t http2_pull(struct http2 *h, char *out, size_t size_bytes)
@@ -341,7 +345,7 @@ bool http2_is_settled(const struct http2 *h)
 
 bool http2_is_over(const struct http2 *h)
 {
-	return h->is_broken || (h->is_goaway && !h->open_count);
+	return h->is_broken || ((h->is_goaway || h->is_used_up) && !h->open_count);
 }
 
 const char *http2_why(const struct http2 *h)

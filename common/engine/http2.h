@@ -87,7 +87,7 @@ void http2_free(struct http2 *h);
 uint32_t http2_room(const struct http2 *h);
 /*
  * The request must have its fields (engine_request_add_fields) and is borrowed until the stream
- * has ended or was cancelled. -EAGAIN: no room; -E2BIG: the fields are too long.
+ * has ended or was cancelled. -EAGAIN: no room; -ENOMEM.
  */
 MUST_CHECK int http2_submit(struct http2 *h, const struct engine_request *request, void *owner,
 			    struct http2_stream **out);
@@ -97,14 +97,15 @@ void http2_cancel(struct http2 *h, struct http2_stream *s);
 
 /* All bytes are taken. -EPROTO: the peer broke the rules; what it is told is still to be pulled. */
 int http2_feed(struct http2 *h, const char *data, size_t len_bytes);
-/* No more bytes will come: what is open is lost. why is static text; NULL = the peer closed. */
-void http2_eof(struct http2 *h, const char *why);
+/* The peer closed: what is open is lost. */
+void http2_eof(struct http2 *h);
 /* Bytes to send, at most size_bytes; 0 when there are none now. */
 size_t http2_pull(struct http2 *h, char *out, size_t size_bytes);
 bool http2_wants_pull(const struct http2 *h);
 
 /* In the order in which they ended; NULL when there is none. The caller puts it among the spare. */
 struct http2_stream *http2_next_ended(struct http2 *h);
+bool http2_has_ended(const struct http2 *h);
 void http2_spare_put(struct http2_spare *spare, struct http2_stream *s);
 void http2_spare_release(struct http2_spare *spare);
 

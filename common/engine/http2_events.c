@@ -224,15 +224,18 @@ static int before_send(nghttp2_session *session, const nghttp2_frame *frame, voi
 	return 0;
 }
 
-/* A request that was overtaken by a GOAWAY. */
+/* A request that was overtaken by a GOAWAY, or that nghttp2 cannot write. */
 static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *ctx)
 {
 	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
 	struct http2 *h = ctx;
 
-	(void)error;
-	if (s && frame->hd.type == NGHTTP2_HEADERS)
+	if (!s || frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	if (error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED || error == NGHTTP2_ERR_SESSION_CLOSING)
 		http2_end(h, s, HTTP2_UNSENT, "the connection takes no more requests");
+	else
+		http2_end(h, s, HTTP2_BAD, "the request cannot be sent by HTTP/2");
 	return 0;
 }
 

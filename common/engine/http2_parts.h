@@ -26,6 +26,7 @@ struct http2 {
 	uint32_t idle_frames;  /* since one carried something */
 	bool is_settled;
 	bool is_goaway;	     /* the peer takes no more streams */
+	bool is_used_up;     /* no number of a stream is left */
 	bool is_broken;	     /* no byte is read any more */
 	bool is_telling_off; /* our own GOAWAY goes out: nghttp2 has given the peer up */
 	int32_t goaway_last_id;

@@ -306,7 +306,9 @@ uint32_t pool_connections_max(const struct engine_pool *p)
 /* More wait than the connections in the making are hoped to take. */
 static bool is_short_of_conns(const struct engine_pool *p)
 {
-	return p->waiting.count > (uint64_t)p->opening.count * p->calls_per_conn;
+	const uint64_t coming = (uint64_t)p->opening.count + p->unsettled;
+
+	return p->waiting.count > coming * p->calls_per_conn;
 }
 
 /* As many from the head of the queue as it would have taken go with a failed attempt, unless
@@ -442,6 +444,17 @@ void pool_call_failed(struct engine_conn *c, struct engine_call *call, const str
 	take_call(call);
 	end_call(p, call, t->end, t->why);
 	c->since = call->done;
+	settle_room(c);
+	serve(p);
+}
+
+void pool_call_unsent(struct engine_conn *c, struct engine_call *call)
+{
+	struct engine_pool *p = c->pool;
+
+	take_call(call);
+	call->sent = (struct mono){0};
+	call_list_insert(&p->waiting, call);
 	settle_room(c);
 	serve(p);
 }

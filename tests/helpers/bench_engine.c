@@ -15,9 +15,9 @@
 #include "common/engine/engine.h"
 
 struct options {
-	uint64_t requests, connections, rate, keep_bytes, body_bytes;
+	uint64_t requests, connections, streams, rate, keep_bytes, body_bytes;
 	int64_t timeout_ms, connect_timeout_ms;
-	const char *ca_file, *cert_file, *key_file, *unix_path, *sni, *method;
+	const char *ca_file, *cert_file, *key_file, *unix_path, *sni, *method, *http;
 	bool is_ramped;
 };
 
@@ -25,6 +25,9 @@ static const struct opt rows[] = {
 	{"requests", 'n', OPT_U64, offsetof(struct options, requests), "N", "1000", "calls"},
 	{"connections", 'c', OPT_U64, offsetof(struct options, connections), "N", "1",
 	 "connections at most"},
+	{"streams", 'm', OPT_U64, offsetof(struct options, streams), "N", "1",
+	 "calls of one connection at most (HTTP/2)"},
+	{"http", 0, OPT_STRING, offsetof(struct options, http), "VERSION", "1.1", "1.1, 2 or auto"},
 	{"rate", 'r', OPT_U64, offsetof(struct options, rate), "N", "0",
 	 "calls a second whatever the answers do; 0 = the next call follows an answer"},
 	{"timeout", 't', OPT_DURATION_MS, offsetof(struct options, timeout_ms), "TIME", "5s",
@@ -98,10 +101,13 @@ static int parse_url(struct bench *b, const char *url, struct engine_endpoint *e
 	ep->unix_path = b->o.unix_path;
 	ep->sni = b->o.sni;
 	ep->allow_private = true;
+	ep->protocol = strcmp(b->o.http, "2") == 0	? ENGINE_HTTP2
+		       : strcmp(b->o.http, "auto") == 0 ? ENGINE_HTTP_AUTO
+							: ENGINE_HTTP1;
 	return 0;
 }
 
-static void make_request(struct bench *b, uint16_t port)
+static void make_request(struct bench *b, uint16_t port, bool is_tls)
 {
 	char head[2048], length[64] = "";
 
@@ -115,6 +121,7 @@ static void make_request(struct bench *b, uint16_t port)
 	memset(b->request, 'x', b->request_bytes);
 	memcpy(b->request, head, strlen(head));
 	BUG_ON(engine_request_set(&b->prepared, b->request, b->request_bytes) != 0);
+	BUG_ON(engine_request_add_fields(&b->prepared, is_tls) != 0);
 }
 
 static void submit(struct bench *b, struct engine_call *call, struct mono due)
@@ -171,13 +178,18 @@ static void on_due(struct loop *l, struct loop_timer *t)
 		loop_timer_set(l, t, due_of(b, b->submitted));
 }
 
+static uint64_t calls_at_once(const struct bench *b)
+{
+	return b->o.connections * b->o.streams;
+}
+
 static void begin(struct bench *b)
 {
 	b->start = mono_now();
 	b->due.run = on_due;
 	if (b->o.rate)
 		loop_timer_set(b->loop, &b->due, b->start);
-	for (uint64_t i = 0; !b->o.rate && i < MIN_OF(b->o.connections, b->o.requests); i++)
+	for (uint64_t i = 0; !b->o.rate && i < MIN_OF(calls_at_once(b), b->o.requests); i++)
 		submit(b, &b->calls[i], mono_now());
 }
 
@@ -239,7 +251,9 @@ static int run(struct bench *b, const char *url)
 {
 	struct engine_endpoint ep = {0};
 	struct engine_limits limits = {
-		.in_flight = (uint32_t)b->o.connections,
+		.in_flight = (uint32_t)calls_at_once(b),
+		.connections = (uint32_t)b->o.connections,
+		.streams = (uint32_t)b->o.streams,
 		.timeout_ms = b->o.timeout_ms,
 		.connect_timeout_ms = b->o.connect_timeout_ms,
 		.body_max_bytes = (size_t)b->o.keep_bytes,
@@ -253,12 +267,12 @@ static int run(struct bench *b, const char *url)
 		engine_free(e);
 		return EXIT_USAGE;
 	}
-	make_request(b, ep.port);
+	make_request(b, ep.port, ep.is_tls);
 	b->calls =
-		x_calloc((size_t)(b->o.rate ? b->o.requests : b->o.connections), sizeof(*b->calls));
+		x_calloc((size_t)(b->o.rate ? b->o.requests : calls_at_once(b)), sizeof(*b->calls));
 	cpu = cpu_ns();
 	if (b->o.is_ramped)
-		engine_pool_connect(b->pool, limits.in_flight, NS_PER_MS / 5, on_ramped);
+		engine_pool_connect(b->pool, limits.connections, NS_PER_MS / 5, on_ramped);
 	else
 		begin(b);
 	loop_run(b->loop);
@@ -266,6 +280,7 @@ static int run(struct bench *b, const char *url)
 	engine_pool_free(b->pool);
 	engine_free(e);
 	free(b->calls);
+	engine_request_release(&b->prepared);
 	free(b->request);
 	return EXIT_FINE;
 }
