@@ -19,7 +19,7 @@
  *
  * DIAGNOSTICS
  *	-EINVAL with why: something that is no check, or more than EXPECT_CHECKS_MAX. A body that
- *was longer than what is kept (limits.body_bytes) fails a check of its contents as
+ *	was longer than what is kept (limits.body_bytes) fails a check of its contents as
  *	expect:body_longer_than_kept.
  */
 #ifndef PLIMSOLL_LOADER_EXPECT_H

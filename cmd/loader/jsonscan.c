@@ -280,6 +280,25 @@ bool json_slice_is_text(const struct json_slice *v, const char *text, size_t len
 	return done == len_bytes;
 }
 
+size_t json_slice_text(const struct json_slice *v, char *out)
+{
+	struct cursor c = {v->at, v->at + v->len_bytes};
+	size_t done = 0;
+
+	if (v->kind != JSON_SLICE_STR || !memchr(v->at, '\\', v->len_bytes)) {
+		memcpy(out, v->at, v->len_bytes);
+		return v->len_bytes;
+	}
+	while (!at_end(&c)) {
+		char one[4] = {*c.at++};
+		size_t n = one[0] == '\\' ? take_escape(&c, one) : 1;
+
+		memcpy(out + done, one, n);
+		done += n;
+	}
+	return done;
+}
+
 bool json_slice_number(const struct json_slice *v, double *out)
 {
 	char text[64];

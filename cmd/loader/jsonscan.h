@@ -36,6 +36,9 @@ struct json_slice {
 bool json_find(const char *text, size_t len_bytes, const char *pointer, struct json_slice *out);
 /* Is a string, its escapes undone, this UTF-8 text? */
 bool json_slice_is_text(const struct json_slice *v, const char *text, size_t len_bytes);
+/* A string with its escapes undone, anything else as it is; never longer than the slice. Returns
+ * how many bytes were written. */
+size_t json_slice_text(const struct json_slice *v, char *out);
 /* A number's value. False when it is none, or longer than any that means something. */
 bool json_slice_number(const struct json_slice *v, double *out);
 

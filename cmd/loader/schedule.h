@@ -89,6 +89,7 @@ struct place {
 	int32_t round;	/* negative in the warm-up */
 	uint32_t block; /* 0 in the warm-up */
 	uint32_t seq;	/* in the round */
+	uint64_t pair;	/* the k-th call of each variant carries the same number, from 0 on */
 	enum variant variant;
 	uint16_t payload;
 };
@@ -105,6 +106,7 @@ struct schedule {
 	/* where it is */
 	int64_t round;
 	uint32_t seq, begun_per_variant, begun_n;
+	uint64_t pairs; /* before this round */
 	uint64_t taken, taken_measured;
 	int64_t poisson_ns;
 	int64_t warmups_begun, block_began_ns;
