@@ -264,6 +264,7 @@ static struct json *shard_target(const struct draft *d, const char *name, const 
 		json_put_str(o, "region", d->account->region);
 		json_put_str(o, "function", cloud_name(d));
 	}
+	json_put_str(o, "http_version", d->rule->http_version);
 	json_put(o, "headers", json_obj());
 	json_put(o, "expect", expect_of(d));
 	json_put_str(o, "instance", d->rule->instance);

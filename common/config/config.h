@@ -83,6 +83,7 @@ struct config_function {
 	char **tests;	       /* names; test_count 0 with has_tests = noticed, never called */
 	size_t test_count;
 	bool has_tests;
+	char *http_version; /* "1.1", "2", "auto"; NULL = none given */
 	char *alias, *url, *watch, *sonarqube, *owner, *cloud_name;
 	struct config_place place;
 };

@@ -101,6 +101,9 @@ static const struct setting function_rows[] = {
 	 .doc = "what is under test, instead of the newest published version; $LATEST: the "
 		"unpublished function itself"},
 	{"url", T_URL, F(url), .only = "http", .is_required = true, .doc = "where it is called"},
+	{"http_version", T_WORD, F(http_version), .words = "1.1 2 auto", .only = "http",
+	 .doc = "2: HTTP/2, over TLS by ALPN, else by prior knowledge; auto: what ALPN chooses; "
+		"without it 1.1"},
 	{"watch", T_NAME, F(watch), .doc = "the name of the webhook that tells of its changes"},
 	{"sonarqube", T_TEXT, F(sonarqube), .doc = "its project key in SonarQube"},
 	{"owner", T_TEXT, F(owner), .doc = "who to ask; shown with results"},

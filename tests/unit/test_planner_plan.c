@@ -27,7 +27,8 @@ static const char settings[] =
 	"  prod/weekly: {tests: [weekly]}\n"
 	"  plain/hello: {}\n"
 	"  eager/hello: {}\n"
-	"  web/search: {url: 'http://h.example/search?q=1', expect: {status: 204, body_contains: "
+	"  web/search: {url: 'http://h.example/search?q=1', http_version: 2, expect: {status: 204, "
+	"body_contains: "
 	"ok}}\n"
 	"tests:\n"
 	"  compare: {workload: {rate: 10/s, duration: 30s, spread: 4}, warmup: 5s}\n"
@@ -402,6 +403,7 @@ static const struct plan_case plan_cases[] = {
 		  {"reason", "asked for; a URL has no old version: objectives only"}},
 	 .shard = {{"targets.0.method", "http"},
 		   {"targets.0.url", "http://h.example/search?q=1"},
+		   {"targets.1.http_version", "2"},
 		   {"targets.0.expect", "{\"status\":204,\"body_contains\":\"ok\"}"},
 		   {"payloads", "[]"},
 		   {"limits.timeout_ms", "30500"},
