@@ -403,7 +403,7 @@ static const struct plan_case plan_cases[] = {
 		  {"reason", "asked for; a URL has no old version: objectives only"}},
 	 .shard = {{"targets.0.method", "http"},
 		   {"targets.0.url", "http://h.example/search?q=1"},
-		   {"targets.1.http_version", "2"},
+		   {"targets.0.http_version", "2"},
 		   {"targets.0.expect", "{\"status\":204,\"body_contains\":\"ok\"}"},
 		   {"payloads", "[]"},
 		   {"limits.timeout_ms", "30500"},
