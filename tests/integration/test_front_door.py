@@ -1,5 +1,6 @@
 """The front door's commands that need no cloud: help, check, hist, pause, add, the looking ones without an archive."""
 import json
+import re
 import os
 
 import pytest
@@ -171,3 +172,30 @@ def test_gate_ends_with_what_the_last_run_said(door, tmp_path):
     r = door("gate", "prod/hello", "--version", "4", "--wait", "1s")
     assert r.code == 2 and "version 4" in r.errors and "--wait" in r.errors
     assert door("gate", "--version", "4").code == 100
+
+
+def test_history_shows_a_creep_that_no_single_run_sees(door, tmp_path):
+    """1 % a version over 30 versions, each comparison blind below 2 %."""
+    state, events, level = tmp_path / ".local/state/plimsoll", [], 60000.0
+    for i in range(30):
+        e = example("run.finished")
+        run = "r" + "abcdefghijklmnopqrstuvwxyz234567"[i] * 20
+        e["plimsollrun"] = e["data"]["run"]["id"] = run
+        e["id"], e["time"] = run + ".f0", f"2026-10-{i + 1:02}T10:00:00.000Z"
+        level *= 1.01
+        e["data"].update(verdict="no-difference", finished_at=e["time"])
+        e["data"]["metrics"][0].update(new=level, diff=0.01, low=-0.01, high=0.03, verdict="no-difference")
+        for variant, version in zip(e["data"]["variants"], (i + 1, i + 2)):
+            variant["qualifier"] = str(version)
+        events.append(e)
+    events[3]["data"]["outcome"] = "suspect"
+    assert pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines(events), home=tmp_path).code != 101
+    r = door("compare", "--history", "prod/hello")
+    assert r.code == 0 and "29 valid runs" in r.text
+    assert re.search(r"level: from 2026-10-\d\d 10:00 \(version \d+\) on", r.text), r.text
+    # Run 3 is left out, so the chain begins behind it: 26 versions, 1 % each, errors of 2 % by their squares.
+    assert "drift: 26 compared versions in a row, from 5 to 31: +29.5 % (+17.1 … +43.3)" in r.text, r.text
+    rows = door("compare", "--history", "--csv", "prod/hello").text.splitlines()
+    assert rows[0] == "finished_at,version,value" and len(rows) == 30 and rows[1].startswith("2026-10-01 10:00,2,60600")
+    assert door("compare", "--history", "--metric", "nothing", "prod/hello").code == 2
+    assert door("compare", "--history").code == 100 and door("compare", "prod/hello").code == 100
