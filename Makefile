@@ -45,7 +45,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ARCHIVES := $(foreach d,$(COMMON),$(if $(wildcard common/$(d)/*.c),$(B)/common/$(d).a))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # Targets of libFuzzer: tests/fuzz/X.c holds fuzz_X().
-LIBFUZZERS := http1
+LIBFUZZERS := http1 http2
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(patsubst plimsoll-%,%,$(p))/$(patsubst plimsoll-%,%,$(p)).c),$(B)/$(p)))
 
@@ -165,6 +165,8 @@ $(B)/fuzz-%: $(B)/tests/fuzz/%.o tests/fuzz/driver.c $(foreach d,$(FUZZED),$(B)/
 # What is found anew goes to build/fuzz/corpus-X; tests/fuzz/corpus/X is only read.
 fuzz-http1: ## HTTP/1 answers, by libFuzzer (clang) with ASan and UBSan (SECONDS=60)
 	@$(MAKE) --no-print-directory MODE=fuzz CC='$(FUZZ_CC)' run-libfuzzer TARGET=http1
+fuzz-http2: ## what an HTTP/2 server sends, by the same
+	@$(MAKE) --no-print-directory MODE=fuzz CC='$(FUZZ_CC)' run-libfuzzer TARGET=http2
 run-libfuzzer: $(B)/fuzz-$(TARGET)
 	@mkdir -p $(B)/corpus-$(TARGET)
 	@$(B)/fuzz-$(TARGET) -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
@@ -227,7 +229,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps deps-bench bench bench-programs count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 run-libfuzzer docs install install-units clean help
+.PHONY: all deps deps-bench bench bench-programs count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 fuzz-http2 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

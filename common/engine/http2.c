@@ -291,7 +291,6 @@ int http2_feed(struct http2 *h, const char *data, size_t len_bytes)
 
 	if (h->is_broken)
 		return -EPROTO;
-	h->error = 0;
 	if (!h->is_first_over)
 		watch_first_bytes(h, data, len_bytes);
 	n = nghttp2_session_mem_recv(h->session, (const uint8_t *)data, len_bytes);

@@ -19,6 +19,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 
 	(void)session;
 	(void)hd;
+	h->error = 0; /* not at a feed: reasons must not depend on how the bytes are cut */
 	if (++h->idle_frames <= IDLE_FRAMES_MAX)
 		return 0;
 	h->error = NGHTTP2_ERR_FLOODED;
@@ -60,6 +61,14 @@ static void keep_header(struct response *r, const uint8_t *name, size_t name_byt
 	};
 }
 
+/* Of three digits: nghttp2 has looked, but it lets 020 pass. */
+static void take_status(struct http2 *h, struct http2_stream *s, const uint8_t *value)
+{
+	s->response.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
+	if (s->response.status < 100)
+		http2_refuse(h, s, "the status is below 100");
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_bytes, const uint8_t *value, size_t value_bytes, uint8_t flags,
 		     void *ctx)
@@ -79,8 +88,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		http2_refuse(h, s, "the head is too long");
 	else if (s->is_in_trailers)
 		s->framing_bytes += name_bytes + value_bytes;
-	else if (*name == ':') /* :status, of three digits: nghttp2 has looked */
-		r->status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
+	else if (*name == ':')
+		take_status(h, s, value);
 	else if (r->header_count == RESPONSE_HEADERS_MAX)
 		http2_refuse(h, s, "too many headers");
 	else

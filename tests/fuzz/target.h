@@ -14,5 +14,7 @@
 
 /* An HTTP/1 answer: whole, byte by byte and cut at random give the same result. */
 void fuzz_http1(const uint8_t *data, size_t len_bytes);
+/* An HTTP/2 connection: the same, and calls that come, are given up and end meanwhile. */
+void fuzz_http2(const uint8_t *data, size_t len_bytes);
 
 #endif

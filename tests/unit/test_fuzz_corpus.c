@@ -61,10 +61,17 @@ static void answers_of_http1(void **state)
 	replay(CORPUS "http1", fuzz_http1);
 }
 
+static void connections_of_http2(void **state)
+{
+	(void)state;
+	replay(CORPUS "http2", fuzz_http2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_of_http1),
+		cmocka_unit_test(connections_of_http2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
