@@ -17,7 +17,7 @@
 
 struct options {
 	uint64_t slots, max_in_flight;
-	const char *max_rate, *pause_file, *credential_program;
+	const char *max_rate, *pause_file, *credential_program, *files;
 	bool allow_private;
 };
 
@@ -32,6 +32,9 @@ static const struct opt option_rows[] = {
 	 "refuses shards that ask for more calls at once"},
 	{"allow-private", 0, OPT_FLAG, offsetof(struct options, allow_private), NULL, NULL,
 	 "hosts of an allow list may be at private addresses, whatever they are called"},
+	{"files", 0, OPT_STRING, offsetof(struct options, files), "DIR", NULL,
+	 "where the files are that shards name (rows, traces); else files: of the settings, else "
+	 "their folder"},
 	{"credential-program", 0, OPT_STRING, offsetof(struct options, credential_program), "FILE",
 	 NULL, "run as FILE credential ACCOUNT for keys; else plimsoll beside this program"},
 };
@@ -123,6 +126,7 @@ static int loader_close(struct stage *st, void *ctx)
 	fences_close(&ld->world.fences);
 	engine_free(ld->world.engine);
 	free(ld->world.credential_program);
+	free(ld->world.files);
 	free(ld->pause_file);
 	config_free(ld->config);
 	free(ld);
@@ -155,6 +159,8 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 		(void)loader_close(st, ld);
 		return EXIT_USAGE;
 	}
+	if (o->files || ld->config)
+		ld->world.files = x_strdup(o->files ? o->files : ld->config->data_folder);
 	ld->pause_timer.run = look_at_pause;
 	look_at_pause(ld->world.loop, &ld->pause_timer);
 	*ctx = ld;

@@ -300,6 +300,18 @@ static const struct yaml_node *top_map(struct reader *r, const struct yaml_node 
 	return v && is_map(r, v, key) && v->type == YAML_T_MAP ? v : NULL;
 }
 
+static void read_data_folder(struct reader *r, const struct yaml_node *v)
+{
+	struct config *c = r->config;
+
+	if (v && (!is_word_text(v) || v->len_bytes == 0))
+		config_errors_add(r->errs, v->place, "files is no path, expected that of a folder");
+	else if (v)
+		c->data_folder = path_beside(v->place.file, v->text);
+	if (!c->data_folder)
+		c->data_folder = path_beside(c->path, ".");
+}
+
 /* Without the section all of it stays empty: a stage on the bus then says that it is missing. */
 static void read_bus(struct reader *r, const struct yaml_node *node)
 {
@@ -323,6 +335,7 @@ void build_config(struct reader *r, const struct yaml_node *root)
 	read_single(r, &section_limits, yaml_get(root, "limits"), &c->limits);
 	read_single(r, &section_prices, yaml_get(root, "prices"), &c->price);
 	read_bus(r, yaml_get(root, "bus"));
+	read_data_folder(r, yaml_get(root, "files"));
 	if ((node = top_map(r, root, "accounts")))
 		read_accounts(r, node);
 	if (!yaml_get(root, "accounts") || (node && node->count == 0))

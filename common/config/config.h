@@ -193,6 +193,7 @@ struct config {
 	struct config_sink *sinks;
 	size_t sink_count;
 	struct config_price price;
+	char *data_folder;   /* files: of data files; never NULL */
 	char sha256_hex[65]; /* of the file contents, in order of reading */
 	char *path;
 	char **files; /* all that were read; places borrow from here */

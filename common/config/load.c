@@ -307,5 +307,6 @@ void config_free(struct config *c)
 	free(c->sinks);
 	free(c->files);
 	free(c->path);
+	free(c->data_folder);
 	free(c);
 }

@@ -153,6 +153,8 @@ static struct json *schema_of_top(const struct top_key *top)
 	switch (top->shape) {
 	case TOP_VERSION:
 		return literal("{\"const\":1}");
+	case TOP_FOLDER:
+		return literal("{\"type\":\"string\"}");
 	case TOP_METRICS:
 		return schema_of_metrics();
 	case TOP_OBJECTIVES:

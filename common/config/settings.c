@@ -399,6 +399,9 @@ const struct top_key top_keys[] = {
 	{"sources", TOP_NAMED, source_sections, "who else is asked about a run"},
 	{"sinks", TOP_NAMED, sink_sections, "where results go"},
 	{"prices", TOP_SECTION, prices_of, "what calls cost"},
+	{"files", TOP_FOLDER, NULL,
+	 "the folder of data files (rows, traces), which settings name relative to it; else the "
+	 "folder of this file"},
 	{"bus", TOP_SECTION, bus_of, "how the services are connected"},
 };
 const size_t top_key_count = ARRAY_LEN(top_keys);

@@ -147,7 +147,15 @@ extern const struct section section_account, section_function, section_payload, 
 	section_gate, section_limits, section_prices, section_bus;
 
 /* What stands at the top, by which shape, and where it is described; for reference and schema. */
-enum top_shape { TOP_VERSION, TOP_NAMED, TOP_PATTERNS, TOP_OBJECTIVES, TOP_METRICS, TOP_SECTION };
+enum top_shape {
+	TOP_VERSION,
+	TOP_FOLDER,
+	TOP_NAMED,
+	TOP_PATTERNS,
+	TOP_OBJECTIVES,
+	TOP_METRICS,
+	TOP_SECTION
+};
 struct top_key {
 	const char *key;
 	enum top_shape shape;
