@@ -8,6 +8,7 @@
 #include "cmd/plimsoll/ask.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/load_report.h"
+#include "cmd/plimsoll/load_scenario.h"
 #include "cmd/plimsoll/paths.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
@@ -22,7 +23,7 @@ struct load_opts {
 	struct load_ask ask;
 	struct load_call call;
 	int64_t max_p50_ms, max_p95_ms, max_p99_ms;
-	const char *max_error_ratio, *hdr, *csv;
+	const char *max_error_ratio, *hdr, *csv, *scenario;
 	bool is_json, is_quiet;
 };
 
@@ -43,6 +44,13 @@ static const struct opt rows[] = {
 	 "load before the measurement, which is not measured"},
 	{"executor", 0, OPT_STRING, ROW(ask.executor), "NAME", NULL,
 	 "k6's name; else from the options that are given"},
+	{"stages", 0, OPT_STRING, ROW(ask.stages), "TIME:TARGET,...", NULL,
+	 "a load that changes: 30s:100/s,1m:100/s,10s:0 (users with --executor ramping-vus)"},
+	{"start-rate", 0, OPT_STRING, ROW(ask.start_rate), "RATE", NULL,
+	 "where the first stage begins; else 0"},
+	{"start-vus", 0, OPT_U64, ROW(ask.start_vus), "N", NULL, "likewise; else 1"},
+	{"scenario", 0, OPT_STRING, ROW(scenario), "FILE", NULL,
+	 "YAML with scenarios: as k6 has them, instead of the options above; all side by side"},
 	{"arrival", 0, OPT_STRING, ROW(ask.arrival), "KIND", NULL,
 	 "uniform, or poisson as independent users arrive"},
 	{"processes", 'p', OPT_STRING, ROW(ask.processes), "N|auto", NULL,
@@ -65,10 +73,16 @@ static const struct opt rows[] = {
 	{"cert", 0, OPT_STRING, ROW(call.cert_file), "FILE", NULL,
 	 "our certificate, for a server that asks for one; PEM"},
 	{"key", 0, OPT_STRING, ROW(call.key_file), "FILE", NULL, "its private key; PEM"},
-	{"expect-status", 0, OPT_U64, ROW(call.expect_status), "N", NULL,
-	 "the status that is ok; else any 2xx"},
-	{"expect-body", 0, OPT_STRING, ROW(call.expect_body), "TEXT", NULL,
+	{"expect-status", 0, OPT_STRING, ROW(call.expect.status), "STATUS", NULL,
+	 "what is ok: 200, 2xx, or a list 200,404; else any 2xx"},
+	{"expect-body", 0, OPT_STRING, ROW(call.expect.body), "TEXT", NULL,
 	 "what the body of an answer that is ok holds"},
+	{"expect-body-bytes", 0, OPT_STRING, ROW(call.expect.body_bytes), "N|MIN-MAX", NULL,
+	 "how long it is"},
+	{"expect-header", 0, OPT_LIST, ROW(call.expect.headers), "NAME[: VALUE]", NULL,
+	 "a header that is there, or has this value; may be repeated"},
+	{"expect-json", 0, OPT_LIST, ROW(call.expect.json), "/POINTER=VALUE", NULL,
+	 "what stands at a JSON pointer of the body: a text, number, true, false or null"},
 	{"qualifier", 0, OPT_STRING, ROW(call.qualifier), "Q", NULL,
 	 "version or alias of a function; else its rule's, or $LATEST"},
 	{"max-p50", 0, OPT_DURATION_MS, ROW(max_p50_ms), "TIME", NULL,
@@ -174,7 +188,8 @@ static void tell_plan(const struct load_opts *o, const struct load_plan *p,
 	}
 	if (p->processes > 1)
 		log_info("%u loaders share it", p->processes);
-	if (!o->ask.rate && !o->ask.vus && !o->ask.requests && !o->ask.duration_ms)
+	if (!o->scenario && !o->ask.stages && !o->ask.rate && !o->ask.vus && !o->ask.requests &&
+	    !o->ask.duration_ms)
 		log_info("more: --rate 1000/s --duration 1m (open model), --vus 64 (closed model); "
 			 "--help has all");
 	buf_release(&text);
@@ -344,6 +359,46 @@ static enum exit_code run_function(const struct door *d, struct load_plan *plan,
 	return code;
 }
 
+/* What would say how much twice. */
+static bool says_how_much(const struct load_ask *a)
+{
+	return a->rate || a->vus || a->duration_ms || a->requests || a->stages || a->executor ||
+	       a->start_rate || a->start_vus || a->arrival || a->warmup_ms;
+}
+
+static int read_scenarios(const struct load_opts *o, const struct load_ask *ask,
+			  struct load_plan *plan, struct buf *why)
+{
+	struct buf text = BUF_INIT(LOAD_SCENARIO_MAX_BYTES);
+	struct config_errors errs = {0};
+	int rc = fs_read(o->scenario, &text);
+
+	if (rc)
+		buf_addf(why, "cannot read %s: %s", o->scenario, strerror(-rc));
+	else if (says_how_much(ask)) {
+		buf_adds(why, "--scenario says how much and how long; leave the options for that "
+			      "out");
+		rc = -EINVAL;
+	} else if (load_scenario_parse(o->scenario, buf_str(&text), text.len_bytes, plan, &errs)) {
+		config_errors_print(&errs, stderr);
+		buf_addf(why, "%s has mistakes", o->scenario);
+		rc = -EINVAL;
+	}
+	config_errors_release(&errs);
+	buf_release(&text);
+	return rc ? rc : load_plan_finish(ask, plan, why);
+}
+
+static int make_plan(const struct load_opts *o, bool is_url, struct load_plan *plan,
+		     struct buf *why)
+{
+	struct load_ask ask = o->ask;
+
+	ask.is_http2 = o->call.http_version && strcmp(o->call.http_version, "1.1") != 0;
+	ask.rate_default_per_s = is_url ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
+	return o->scenario ? read_scenarios(o, &ask, plan, why) : load_plan_make(&ask, plan, why);
+}
+
 static bool is_url(const char *word)
 {
 	return strstr(word, "://") != NULL;
@@ -352,15 +407,12 @@ static bool is_url(const char *word)
 static enum exit_code run(const struct door *d)
 {
 	const struct load_opts *o = d->opts;
-	struct load_ask ask = o->ask;
 	struct load_plan *plan = x_calloc(1, sizeof(*plan));
 	struct limits limits = {.count = 0};
 	struct buf why = BUF_INIT(2048);
 	enum exit_code code;
 
-	ask.is_http2 = o->call.http_version && strcmp(o->call.http_version, "1.1") != 0;
-	ask.rate_default_per_s = is_url(d->rest[0]) ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
-	if (load_plan_make(&ask, plan, &why) || read_limits(o, &limits, &why))
+	if (make_plan(o, is_url(d->rest[0]), plan, &why) || read_limits(o, &limits, &why))
 		code = told(&why);
 	else if (is_paused(d))
 		code = EXIT_AGAIN;

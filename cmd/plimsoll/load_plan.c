@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,8 +26,11 @@ static const struct executor {
 	bool is_open, has_stages, has_iterations, needs_duration;
 } executors[] = {
 	{"constant-arrival-rate", true, false, false, true},
+	{"ramping-arrival-rate", true, true, false, false},
 	{"constant-vus", false, false, false, true},
+	{"ramping-vus", false, true, false, false},
 	{"shared-iterations", false, false, true, false},
+	{"per-vu-iterations", false, false, true, false},
 };
 
 static const struct executor *find_executor(const char *name)
@@ -44,6 +48,11 @@ const char *load_executor(const char *name)
 	return e ? e->name : NULL;
 }
 
+static bool is_per_user(const struct load_work *w)
+{
+	return !strcmp(w->executor, "per-vu-iterations");
+}
+
 bool load_is_open(const struct load_work *w)
 {
 	return find_executor(w->executor)->is_open;
@@ -58,11 +67,32 @@ double load_peak_per_s(const struct load_work *w)
 	return peak;
 }
 
+/* The area below the line from target to target. */
+static double calls_of_stages(const struct load_work *w)
+{
+	double from = w->start_target, sum = 0;
+
+	for (size_t i = 0; i < w->stage_count; i++) {
+		sum += (from + w->stages[i].target) / 2 * (double)w->stages[i].duration_ms / 1e3;
+		from = w->stages[i].target;
+	}
+	return sum;
+}
+
 uint64_t load_calls(const struct load_work *w)
 {
 	if (!load_is_open(w))
-		return w->iterations;
+		return w->iterations * (is_per_user(w) ? w->vus : 1);
+	if (w->stage_count)
+		return (uint64_t)calls_of_stages(w);
 	return (uint64_t)ceil(w->rate_per_s * (double)w->duration_ms / 1e3 - 1e-6);
+}
+
+double load_mean_per_s(const struct load_work *w)
+{
+	if (!w->stage_count)
+		return w->rate_per_s;
+	return w->duration_ms ? calls_of_stages(w) * 1e3 / (double)w->duration_ms : 0;
 }
 
 /* ---- options ---- */
@@ -90,6 +120,8 @@ static int parse_rate(const char *option, const char *text, double *out, struct 
 
 static const char *choose_executor(const struct load_ask *ask)
 {
+	if (ask->stages)
+		return "ramping-arrival-rate";
 	if (ask->vus)
 		return ask->requests ? "shared-iterations" : "constant-vus";
 	return "constant-arrival-rate";
@@ -101,6 +133,19 @@ static int check_model(const struct load_ask *ask, const struct executor *e, str
 		return refuse(why, "--rate is the open model and --vus the closed one: give one "
 				   "of them (how many calls an open load may have in flight is "
 				   "--connections)");
+	if ((ask->stages != NULL) != e->has_stages)
+		return refuse(why,
+			      e->has_stages ? "--executor %s needs --stages TIME:TARGET,..."
+					    : "--executor %s has no --stages",
+			      e->name);
+	if (e->has_stages && (ask->rate || ask->vus || ask->requests || ask->duration_ms))
+		return refuse(why, "--stages say how much and how long: leave out --rate, --vus, "
+				   "--requests and --duration (--start-rate, --start-vus: where "
+				   "they begin)");
+	if (ask->start_rate && !(e->is_open && e->has_stages))
+		return refuse(why, "--start-rate is for --stages of calls a second");
+	if (ask->start_vus && (e->is_open || !e->has_stages))
+		return refuse(why, "--start-vus is for --executor ramping-vus");
 	if (ask->vus && e->is_open)
 		return refuse(why, "--executor %s goes by --rate, not by --vus", e->name);
 	if (ask->rate && !e->is_open)
@@ -113,6 +158,62 @@ static int check_model(const struct load_ask *ask, const struct executor *e, str
 	if (!e->is_open && !e->has_iterations && ask->requests)
 		return refuse(why, "--executor %s goes by --duration, not by --requests", e->name);
 	return 0;
+}
+
+static int parse_target(const char *text, const struct executor *e, double *out)
+{
+	if (e->is_open && !unit_parse_rate(text, out))
+		return 0;
+	return unit_parse_double(text, out);
+}
+
+/* "30s:100": within 30 s to 100 (calls a second, or users). */
+static int parse_stage(const char *text, const struct executor *e, struct load_stage *out,
+		       struct buf *why)
+{
+	const char *colon = strchr(text, ':');
+	char *time = colon ? x_strndup(text, (size_t)(colon - text)) : NULL;
+	double most = e->is_open ? RATE_MAX_PER_S : LOAD_CONNECTIONS_MAX;
+	int rc = 0;
+
+	if (!time || unit_parse_duration_ms(time, &out->duration_ms) ||
+	    parse_target(colon + 1, e, &out->target) || out->target < 0 || out->target > most ||
+	    (!e->is_open && out->target != floor(out->target)))
+		rc = refuse(why, "--stages %s: expected TIME:TARGET such as 30s:%s, at most %.0f",
+			    text, e->is_open ? "100/s" : "50", most);
+	free(time);
+	return rc;
+}
+
+static int parse_stages(const struct load_ask *ask, const struct executor *e, struct load_work *w,
+			struct buf *why)
+{
+	char *all = x_strdup(ask->stages), *rest = all, *one;
+	int rc = 0;
+
+	while (!rc && (one = strsep(&rest, ",")) != NULL) {
+		if (w->stage_count == LOAD_STAGES_MAX)
+			rc = refuse(why, "--stages: expected at most %d", LOAD_STAGES_MAX);
+		else
+			rc = parse_stage(one, e, &w->stages[w->stage_count++], why);
+	}
+	for (size_t i = 0; i < w->stage_count; i++)
+		w->duration_ms += w->stages[i].duration_ms;
+	free(all);
+	return rc;
+}
+
+static int fill_stages(const struct load_ask *ask, const struct executor *e, struct load_work *w,
+		       struct buf *why)
+{
+	int rc = parse_stages(ask, e, w, why);
+
+	w->start_target = e->is_open ? 0 : (double)MAX_OF(ask->start_vus, UINT64_C(1));
+	if (!rc && ask->start_rate)
+		rc = parse_rate("start-rate", ask->start_rate, &w->start_target, why);
+	if (!rc && !e->is_open)
+		w->vus = (uint32_t)load_peak_per_s(w);
+	return rc;
 }
 
 /* Of rate, duration and requests any two give the third. */
@@ -167,6 +268,14 @@ static int set_arrival(const struct load_ask *ask, struct load_work *w, struct b
 	return 0;
 }
 
+static int refuse_executor(const char *name, struct buf *why)
+{
+	buf_addf(why, "--executor %s: expected one of", name);
+	for (size_t i = 0; i < ARRAY_LEN(executors); i++)
+		buf_addf(why, "%s %s", i ? "," : "", executors[i].name);
+	return -EINVAL;
+}
+
 int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf *why)
 {
 	const struct executor *e =
@@ -176,10 +285,7 @@ int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf
 
 	*out = (struct load_plan){.work_count = 1};
 	if (!e)
-		return refuse(why,
-			      "--executor %s: expected constant-arrival-rate, constant-vus or "
-			      "shared-iterations",
-			      ask->executor);
+		return refuse_executor(ask->executor, why);
 	rc = check_model(ask, e, why);
 	if (rc)
 		return rc;
@@ -188,7 +294,9 @@ int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf
 	w->warmup_ms = ask->warmup_ms;
 	if (set_arrival(ask, w, why))
 		return -EINVAL;
-	if (e->is_open)
+	if (e->has_stages)
+		rc = fill_stages(ask, e, w, why);
+	else if (e->is_open)
 		rc = fill_open(ask, w, why);
 	else
 		fill_closed(ask, e, w);
@@ -207,7 +315,7 @@ static void set_in_flight(const struct load_ask *ask, struct load_work *w)
 		w->in_flight = w->vus;
 	else if (ask->connections && !ask->is_http2)
 		w->in_flight = w->connections;
-	else
+	else if (!w->in_flight) /* a scenario's maxVUs */
 		w->in_flight = (uint32_t)MIN_OF(MAX_OF(waiting, (double)ask->connections),
 						(double)IN_FLIGHT_MAX);
 	if (ask->is_http2 && !w->connections)
@@ -291,14 +399,24 @@ static uint64_t share(uint64_t all, uint32_t i, uint32_t n)
 	return all / n + (i < all % n);
 }
 
+/* Rates can be cut at will, users only into whole ones. */
+static double share_target(const struct load_work *w, double target, uint32_t i, uint32_t n)
+{
+	return load_is_open(w) ? target / n : (double)share((uint64_t)target, i, n);
+}
+
 void load_cut(const struct load_work *w, uint32_t i, uint32_t n, struct load_work *out)
 {
 	*out = *w;
 	/* Whole calls are dealt out, so that the parts add up to what was asked for. */
-	if (load_is_open(w) && n > 1)
+	if (load_is_open(w) && !w->stage_count && n > 1)
 		out->rate_per_s = (double)share(load_calls(w), i, n) * 1e3 / (double)w->duration_ms;
 	out->vus = (uint32_t)share(w->vus, i, n);
-	out->iterations = share(w->iterations, i, n);
+	if (!is_per_user(w))
+		out->iterations = share(w->iterations, i, n);
+	out->start_target = share_target(w, w->start_target, i, n);
+	for (size_t k = 0; k < w->stage_count; k++)
+		out->stages[k].target = share_target(w, w->stages[k].target, i, n);
 	out->in_flight = (uint32_t)share(w->in_flight, i, n);
 	out->connections = (uint32_t)share(w->connections, i, n);
 }
@@ -310,29 +428,55 @@ static void add_time(struct buf *out, int64_t ms)
 	char text[UNIT_TEXT_SIZE];
 
 	unit_format_duration_ns(ms * NS_PER_MS, text);
+	if (ms < 60 * MS_PER_S && ms % MS_PER_S == 0)
+		snprintf(text, sizeof(text), "%lld s", (long long)(ms / MS_PER_S));
 	buf_adds(out, text);
+}
+
+static void describe_stages(const struct load_work *w, struct buf *out)
+{
+	const char *unit = load_is_open(w) ? "/s" : "";
+
+	buf_addf(out, "from %g%s", w->start_target, unit);
+	for (size_t i = 0; i < w->stage_count; i++) {
+		buf_addf(out, "%s to %g%s in ", i ? "," : "", w->stages[i].target, unit);
+		add_time(out, w->stages[i].duration_ms);
+	}
+	if (load_is_open(w))
+		buf_addf(out, " (%llu calls, open model)", (unsigned long long)load_calls(w));
+	else
+		buf_adds(out, " users (closed model)");
+}
+
+static void describe_open(const struct load_work *w, struct buf *out)
+{
+	buf_addf(out, "%.6g calls a second for ", w->rate_per_s);
+	add_time(out, w->duration_ms);
+	buf_addf(out, " (%llu calls, open model%s)", (unsigned long long)load_calls(w),
+		 strcmp(w->arrival, "poisson") == 0 ? ", Poisson arrivals" : "");
+}
+
+static void describe_closed(const struct load_work *w, struct buf *out)
+{
+	buf_addf(out, "%u user%s, each calling again as soon as it has its answer, ", w->vus,
+		 w->vus == 1 ? "" : "s");
+	if (is_per_user(w)) {
+		buf_addf(out, "%llu times", (unsigned long long)w->iterations);
+	} else if (w->iterations) {
+		buf_addf(out, "until %llu calls are done", (unsigned long long)w->iterations);
+	} else {
+		buf_adds(out, "for ");
+		add_time(out, w->duration_ms);
+	}
+	buf_adds(out, " (closed model)");
 }
 
 void load_describe(const struct load_work *w, struct buf *out)
 {
-	uint64_t calls = load_calls(w);
-
-	if (load_is_open(w)) {
-		buf_addf(out, "%g calls a second for ", w->rate_per_s);
-		add_time(out, w->duration_ms);
-		buf_addf(out, " (%llu calls, open model%s)", (unsigned long long)calls,
-			 strcmp(w->arrival, "poisson") == 0 ? ", Poisson arrivals" : "");
-		return;
-	}
-	buf_addf(out, "%u user%s, each calling again as soon as it has its answer, ", w->vus,
-		 w->vus == 1 ? "" : "s");
-	if (calls)
-		buf_addf(out, "until %llu calls are done (closed model)",
-			 (unsigned long long)calls);
+	if (w->stage_count)
+		describe_stages(w, out);
+	else if (load_is_open(w))
+		describe_open(w, out);
 	else
-		buf_adds(out, "for ");
-	if (!calls) {
-		add_time(out, w->duration_ms);
-		buf_adds(out, " (closed model)");
-	}
+		describe_closed(w, out);
 }

@@ -22,6 +22,7 @@
 
 #define LOAD_WORKS_MAX 16
 #define LOAD_STAGES_MAX 100
+#define LOAD_START_MS_MAX 50000 /* of startTime: loaders wait a minute at most */
 #define LOAD_NAME_SIZE 65
 #define LOAD_PROCESSES_MAX 64
 #define LOAD_CONNECTIONS_MAX 65536
@@ -73,6 +74,8 @@ MUST_CHECK int load_plan_finish(const struct load_ask *ask, struct load_plan *p,
 const char *load_executor(const char *name);
 bool load_is_open(const struct load_work *w);
 double load_peak_per_s(const struct load_work *w); /* open executors */
+/* Over the whole time. */
+double load_mean_per_s(const struct load_work *w);
 /* Measured calls; 0 = as many as the users make in the time. */
 uint64_t load_calls(const struct load_work *w);
 /* The share of process i of n. */

@@ -62,11 +62,26 @@ static void add_rate(const struct load_result *r, struct buf *out)
 		buf_addf(out, "%.6g/s\n", r->achieved_per_s);
 }
 
+static void add_size(struct buf *out, uint64_t bytes)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes;
+	size_t i = 0;
+
+	for (; value >= 1024 && i + 1 < ARRAY_LEN(units); i++)
+		value /= 1024;
+	buf_addf(out, i ? "%.3g %s" : "%.0f %s", value, units[i]);
+}
+
 static void add_bytes(const struct load_result *r, struct buf *out)
 {
-	if (r->has_bytes)
-		buf_addf(out, "  bytes       %.3g MiB sent, %.3g MiB received\n",
-			 (double)r->bytes_sent / 1048576, (double)r->bytes_received / 1048576);
+	if (!r->has_bytes)
+		return;
+	buf_adds(out, "  bytes       ");
+	add_size(out, r->bytes_sent);
+	buf_adds(out, " sent, ");
+	add_size(out, r->bytes_received);
+	buf_adds(out, " received\n");
 }
 
 static void add_outcomes(const struct load_result *r, struct buf *out)

@@ -125,7 +125,10 @@ static void add_rate(struct load_result *r, const struct load_work *w, uint32_t 
 
 	r->sent += sent;
 	if (load_is_open(w))
-		r->asked_per_s += w->rate_per_s / processes;
+		r->asked_per_s += load_mean_per_s(w) / processes;
+	r->has_closed |= !load_is_open(w);
+	if (r->has_closed)
+		r->asked_per_s = 0;
 	if (s > 0)
 		r->achieved_per_s += (double)sent / s;
 }

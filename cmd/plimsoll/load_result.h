@@ -25,7 +25,8 @@ struct load_result {
 	struct hdr *figures[LOAD_FIGURE_COUNT]; /* us, of the calls that were ok */
 	uint64_t bytes_sent, bytes_received;
 	bool has_bytes;
-	double asked_per_s;    /* 0 = no rate was asked for */
+	double asked_per_s; /* 0 = no rate was asked for, not of all */
+	bool has_closed;
 	double achieved_per_s; /* calls sent a second; of all shards */
 	int64_t duration_ms;   /* of the longest shard, warm-up and last answers included */
 	double started_s;      /* wall clock of the first; 0 = none began */

@@ -30,7 +30,7 @@ static struct wall start_at(const struct load_run *r)
 {
 	bool is_tls = !strncmp(r->target->url, "https", 5);
 
-	if (is_one_shard(r->plan))
+	if (is_one_shard(r->plan) && !r->plan->works[0].start_ms)
 		return (struct wall){0};
 	return wall_add_ns(wall_now(), (is_tls ? START_AHEAD_TLS_MS : START_AHEAD_MS) * NS_PER_MS);
 }

@@ -139,12 +139,9 @@ static int read_call(const struct load_call *call, struct load_target *t, struct
 {
 	int rc;
 
-	if (call->expect_status && (call->expect_status < 100 || call->expect_status > 599))
-		return refuse(why, "--expect-status: expected a status from 100 to 599");
-	t->expect = json_obj();
-	if (call->expect_status)
-		json_put_int(t->expect, "status", (int64_t)call->expect_status);
-	json_put_str(t->expect, "body_contains", call->expect_body);
+	rc = load_expect(&call->expect, &t->expect, why);
+	if (rc)
+		return rc;
 	rc = read_payload(call, t, why);
 	return rc ? rc : read_headers(call, t, why);
 }

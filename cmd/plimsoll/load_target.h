@@ -20,10 +20,20 @@
 
 #define LOAD_HEADERS_MAX 16 /* the loader's SHARD_HEADERS_MAX */
 
+struct load_expect {		 /* as typed; what is not given is not asked */
+	const char *status;	 /* "200", "2xx", "200,204" */
+	const char *body;	 /* a text in it */
+	const char *body_bytes;	 /* "12", "1-1000" */
+	struct opt_list headers; /* "Name: value", "Name" */
+	struct opt_list json;	 /* "/pointer=value" */
+};
+/* The member expect of a target; the caller's, also when it fails. */
+MUST_CHECK int load_expect(const struct load_expect *e, struct json **out, struct buf *why);
+
 struct load_call { /* as typed; NULL and 0 = not given */
-	const char *method, *data, *data_file, *expect_body, *ca_file, *qualifier;
+	const char *method, *data, *data_file, *ca_file, *qualifier;
 	const char *http_version, *unix_socket, *cert_file, *key_file;
-	uint64_t expect_status;
+	struct load_expect expect;
 	struct opt_list headers; /* "Name: value", "@FILE" */
 };
 

@@ -72,7 +72,7 @@ def floor_reads(run, _):
 
 def plimsoll(a):
     how = ["--rate", f"{a.rate}/s"] if a.rate else ["--vus", a.users]
-    http = ["--http2"] if a.streams else []
+    http = ["--http", "2", "--streams", a.streams] if a.streams else []
     ca = ["--cacert", a.ca] if a.ca else []
     return ["plimsoll", "load", *how, "--connections", a.connections, "--duration", f"{a.seconds}s", *http, *ca, "--json", a.url]
 

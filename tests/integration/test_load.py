@@ -42,7 +42,7 @@ def result(r):
 def test_a_url_alone_is_bounded_and_says_what_it_does(load, site):
     r = load(site.url + "/ok", "--duration", "1s", "--csv", "s.csv")
     assert r.code == 0, r
-    assert "50 calls a second for 1.00 s (50 calls, open model)" in r.errors
+    assert "50 calls a second for 1 s (50 calls, open model)" in r.errors
     assert "50 due, 50 sent, 50 ok" in r.text
     for word in ("response", "service", "p99.9", "quality     good", "####"):
         assert word in r.text, word
@@ -82,6 +82,39 @@ def test_method_data_headers_and_expectations(load, site, tmp_path):
     o = result(load(site.url + "/json", "--expect-body", '"ok":false', *common))
     assert o["requests"]["ok"] == 0
     assert load(site.url + "/bad", "--expect-status", 503, *common).code == 0
+
+
+@pytest.mark.parametrize("good, bad", [
+    (["--expect-status", "404,2xx"], ["--expect-status", "404,3xx"]),
+    (["--expect-header", "content-type: application/json"], ["--expect-header", "X-Not-There"]),
+    (["--expect-json", "/ok=true"], ["--expect-json", "/ok=yes"]),
+    (["--expect-body-bytes", "5-20"], ["--expect-body-bytes", "5"]),
+    (["--expect-body", '"ok":true'], ["--expect-body", "oh"]),
+])
+def test_expectations(load, site, good, bad):
+    common = ("--duration", "100ms", "--json", "-q")
+    assert result(load(site.url + "/json", *good, *common))["requests"]["ok"] == 5
+    o = result(load(site.url + "/json", *bad, *common))
+    assert o["requests"]["ok"] == 0 and sum(o["reasons"].values()) == 5, o
+
+
+def test_scenarios_run_side_by_side(load, site, tmp_path):
+    (tmp_path / "k6.yaml").write_text("""
+scenarios:
+  browse: {executor: constant-arrival-rate, rate: 1200, timeUnit: 1m, duration: 1s, preAllocatedVUs: 5}
+  buy: {executor: shared-iterations, vus: 2, iterations: 33, startTime: 500ms}
+""")
+    o = result(load(site.url + "/ok", "--scenario", "k6.yaml", "--json", "--hdr", "out.hlog", "--processes", 2))
+    assert o["requests"]["ok"] == 53 and list(o["scenarios"]) == ["browse", "buy"]
+    assert o["scenarios"]["browse"]["requests"]["ok"] == 20 and o["scenarios"]["buy"]["requests"]["ok"] == 33
+    assert [line.split(",")[0] for line in (tmp_path / "out.hlog").read_text().splitlines()[3:]] == [
+        "Tag=browse.response", "Tag=browse.service", "Tag=buy.response", "Tag=buy.service"]
+    r = load(site.url + "/ok", "--scenario", "k6.yaml")
+    assert r.code == 0 and "\nbuy\n" in "\n" + r.text and "together" in r.text
+    (tmp_path / "k6.yaml").write_text("scenarios:\n  a: {executor: constant-vus, vu: 1, duration: 1s}\n")
+    r = load(site.url + "/ok", "--scenario", "k6.yaml")
+    assert r.code == 100 and 'k6.yaml:2:31: unknown key "vu" (did you mean "vus"?)' in r.errors
+    assert "leave the options" in load(site.url + "/ok", "--scenario", "k6.yaml", "--rate", "1/s").errors
 
 
 def test_a_unix_socket_and_nothing_else(load, nginx, tmp_path):
@@ -138,7 +171,7 @@ def test_nothing_ok_is_never_green(load):
     (["http://127.0.0.1:1/ x"], "expected http://HOST/"),
     (["http://127.0.0.1:1/", "--rate", "10/s", "--vus", "2"], "open model"),
     (["http://127.0.0.1:1/", "--rate", "fast"], "expected a rate"),
-    (["http://127.0.0.1:1/", "--executor", "constant"], "expected constant-arrival-rate"),
+    (["http://127.0.0.1:1/", "--executor", "constant"], "expected one of constant-arrival-rate"),
     (["http://127.0.0.1:1/", "-H", "nothing"], "Name: value"),
     (["http://127.0.0.1:1/", "--processes", "many"], "expected auto"),
     (["http://127.0.0.1:1/", "--vus", "2", "--processes", "3"], "too small"),
