@@ -332,12 +332,14 @@ static void on_due(struct loop *l, struct loop_timer *t)
 	if (j->state != JOB_RUNNING || j->end != JOB_END_NONE)
 		return;
 	j->burst_began = mono_now();
+	engine_batch_begin(j->world->engine);
 	if (j->freed) {
 		send_closed(j);
-		return;
+	} else {
+		hdr_record(j->loop_delay, mono_diff_ns(j->burst_began, j->armed_for) / NS_PER_US);
+		send_open(j);
 	}
-	hdr_record(j->loop_delay, mono_diff_ns(j->burst_began, j->armed_for) / NS_PER_US);
-	send_open(j);
+	engine_batch_end(j->world->engine);
 }
 
 /* From now to the first call; -ERANGE when start_at makes no sense. */

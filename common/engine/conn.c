@@ -32,11 +32,38 @@ static void close_socket(struct engine_conn *c)
 	c->watch.fd = -1;
 }
 
+bool conn_hold(struct engine_conn *c)
+{
+	struct engine *e = c->pool->engine;
+
+	if (!e->batch_depth)
+		return false;
+	if (!c->is_in_held) {
+		c->is_in_held = true;
+		c->held_next = e->held;
+		e->held = c;
+	}
+	return true;
+}
+
+static void leave_held(struct engine_conn *c)
+{
+	struct engine_conn **at = &c->pool->engine->held;
+
+	if (!c->is_in_held)
+		return;
+	while (*at != c)
+		at = &(*at)->held_next;
+	*at = c->held_next;
+	c->is_in_held = false;
+}
+
 void conn_close(struct engine_conn *c)
 {
 	BUG_ON(c->calls || c->is_roomy || c->state == CONN_UNUSED);
 	if (c->state == CONN_OPEN)
 		c->protocol->close(c);
+	leave_held(c);
 	close_socket(c);
 	c->state = CONN_UNUSED;
 	c->serial = ++c->pool->engine->next_serial;

@@ -93,6 +93,17 @@ static void be_called_soon(struct engine_conn *c)
 		loop_timer_set(c->pool->engine->loop, &h->soon, mono_now());
 }
 
+/* Calls have begun outside of ready. */
+static void send_begun(struct engine_conn *c)
+{
+	struct h2 *h = c->session;
+
+	loop_timer_clear(c->pool->engine->loop, &h->soon);
+	flush(c);
+	if (http2_has_ended(h->http2))
+		be_called_soon(c);
+}
+
 static bool start(struct engine_conn *c, struct engine_call *call, struct mono now,
 		  struct trouble *out)
 {
@@ -106,12 +117,8 @@ static bool start(struct engine_conn *c, struct engine_call *call, struct mono n
 	}
 	call->stream = s;
 	call->sent = now;
-	if (h->is_held)
-		return true;
-	loop_timer_clear(c->pool->engine->loop, &h->soon);
-	flush(c);
-	if (http2_has_ended(h->http2))
-		be_called_soon(c);
+	if (!h->is_held && !conn_hold(c))
+		send_begun(c);
 	return true;
 }
 
@@ -321,6 +328,7 @@ const struct protocol protocol_http2 = {
 	.open = open_h2,
 	.close = close_h2,
 	.start = start,
+	.flush = send_begun,
 	.ready = ready,
 	.cancel = cancel,
 	.has_room = has_room,

@@ -91,6 +91,25 @@ int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 	return 0;
 }
 
+void engine_batch_begin(struct engine *e)
+{
+	e->batch_depth++;
+}
+
+void engine_batch_end(struct engine *e)
+{
+	BUG_ON(!e->batch_depth);
+	if (--e->batch_depth)
+		return;
+	while (e->held) {
+		struct engine_conn *c = e->held;
+
+		e->held = c->held_next;
+		c->is_in_held = false;
+		c->protocol->flush(c);
+	}
+}
+
 static void close_all(struct conn_list *l)
 {
 	while (l->first) {

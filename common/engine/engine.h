@@ -116,6 +116,12 @@ void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
 				       void *ctx));
 /* The call is borrowed until its done(); the caller sets due and request before. */
 void engine_submit(struct engine_pool *p, struct engine_call *call);
+/*
+ * What is submitted in between may share writes (HTTP/2 puts calls of one connection together); all
+ * has gone out when engine_batch_end returns. They may nest.
+ */
+void engine_batch_begin(struct engine *e);
+void engine_batch_end(struct engine *e);
 /* Ends all calls now: in flight ABORTED, waiting NOT_SENT. done() runs for each before it returns;
  * a call submitted meanwhile ends NOT_SENT in the loop's next turn. why is static text. The pool
  * can be used afterwards. */

@@ -32,6 +32,8 @@ struct engine {
 	struct answer *unused;
 	struct http2_spare spare_streams;
 	uint32_t pool_count;
+	unsigned batch_depth;	  /* inside engine_batch_begin */
+	struct engine_conn *held; /* have something to write when the batch ends */
 	uint64_t next_serial;
 	char scratch[SCRATCH_BYTES]; /* what one recv(2) brings */
 	char out[OUT_BYTES];	     /* what HTTP/2 sends in one write */
@@ -70,6 +72,8 @@ struct protocol {
 	 */
 	bool (*start)(struct engine_conn *c, struct engine_call *call, struct mono now,
 		      struct trouble *out);
+	/* Writes what start held back in a batch. NULL = it holds nothing back. */
+	void (*flush)(struct engine_conn *c);
 	/* The socket is ready, as loop.h says. */
 	void (*ready)(struct engine_conn *c, unsigned what);
 	/* Gives up a call that was started. False: the connection must be closed for it. */
@@ -95,10 +99,12 @@ struct engine_conn {
 	struct tls *tls; /* NULL for plain */
 	const struct protocol *protocol;
 	struct engine_call *calls; /* in flight here */
-	void *session;		   /* the protocol's */
-	size_t sent_bytes;	   /* HTTP/1: of the call's request */
-	struct answer *answer;	   /* HTTP/1 */
-	struct mono since;	   /* opening, or without a call, since */
+	bool is_in_held;
+	struct engine_conn *held_next; /* in the engine's list of that name */
+	void *session;		       /* the protocol's */
+	size_t sent_bytes;	       /* HTTP/1: of the call's request */
+	struct answer *answer;	       /* HTTP/1 */
+	struct mono since;	       /* opening, or without a call, since */
 	struct engine_conn *next, *prev;
 };
 
@@ -144,6 +150,8 @@ struct engine_pool {
 bool conn_open(struct engine_pool *p, bool is_ahead, struct mono now, struct trouble *out);
 /* Closes and puts it among the unused. It must be in no list and hold no call. */
 void conn_close(struct engine_conn *c);
+/* Its protocol's flush is called when the batch ends. False outside of a batch. */
+bool conn_hold(struct engine_conn *c);
 /* As send(2) and recv(2), through TLS where there is; -errno. */
 ssize_t conn_put_bytes(struct engine_conn *c, const char *data, size_t len_bytes);
 ssize_t conn_get_bytes(struct engine_conn *c, char *out, size_t size_bytes);
