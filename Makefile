@@ -185,6 +185,9 @@ bench-verdicts: deps ## how often the verdict is right, over made-up runs whose 
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/bench/simulate
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/verdicts.py
 
+bench-page: ## the tables of the last make bench into docs/BENCHMARKS.md
+	@$(PYTHON) tests/bench/page.py
+
 count-instructions: deps ## instructions of a request, by callgrind (RECORD=1: the number that make test holds us to)
 	@$(MAKE) --no-print-directory MODE=release all bench-programs
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/helpers/instructions.py $(if $(RECORD),--record)
@@ -229,7 +232,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps deps-bench bench bench-programs count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 fuzz-http2 run-libfuzzer docs install install-units clean help
+.PHONY: all deps deps-bench bench bench-programs bench-page count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 fuzz-http2 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

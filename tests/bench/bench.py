@@ -3,9 +3,9 @@
 	make bench					# all rows, five turns: about half an hour
 	make bench ROWS=h1,tls TURNS=3 PEERS=floor,wrk	# a part; ours is always there
 
-Settings: ROWS, PEERS (names, by comma), TURNS (5; rows of right or wrong take fewer), SECONDS (3; of a turn that
-measures CPU), REPEATS (20; noisy turns that are run again, in all), PEERS_PATH (folders with more peers). Results:
-build/bench.json, build/bench.md. Progress on stderr.
+Settings: ROWS, PEERS (names, by comma), TURNS (5; rows of right or wrong take fewer), SECONDS (5; of a turn of the
+closed rows), REPEATS (20; noisy turns that are run again, in all), PEERS_PATH (folders with more peers). Results:
+build/bench.json, build/bench.md (make bench-page). Progress on stderr.
 """
 import json
 import os
@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
-        self.seconds, self.turns, self.repeats = setting("SECONDS", 3), setting("TURNS", 5), setting("REPEATS", 20)
+        self.seconds, self.turns, self.repeats = setting("SECONDS", 5), setting("TURNS", 5), setting("REPEATS", 20)
         self.certificate = make_certificate(folder)
         self.servers = {False: BenchNginx(os.path.join(folder, "plain")),
                         True: BenchNginx(os.path.join(folder, "tls"), tls=self.certificate)}
@@ -80,6 +80,7 @@ class Bench:
         return best
 
     def row(self, row, found):
+        found = [p for p in found if p.name not in row.without]
         samples = {p.name: [] for p in found}
         for turn in range(self.turns_of(row)):
             for p in found:

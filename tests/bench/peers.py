@@ -189,7 +189,7 @@ def fortio_reads(_, a):
 def oha(a):
     how = ["--http2", "-p", a.streams] if a.streams else []
     rate = ["-q", a.rate, "--latency-correction"] if a.rate else []
-    return ["oha", "-z", f"{a.seconds}s", "-c", a.connections, *how, *rate, *(["--cacert", a.ca] if a.ca else []),
+    return ["oha", "-z", f"{a.seconds}s", "-c", a.connections, *how, *rate, *(["--insecure"] if a.ca else []),
             "--no-tui", "--output-format", "json", a.url]
 
 
