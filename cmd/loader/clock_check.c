@@ -11,6 +11,12 @@
 #define DATE_MAX_BYTES 40
 #define WIDE_MS 200
 
+bool clock_check_is_due(const struct clock_check *c, struct wall done)
+{
+	return !c->is_known || done.ns - c->looked_at_ns >= LOOK_EVERY_NS ||
+	       done.ns <= c->looked_at_ns;
+}
+
 void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, struct wall sent,
 		     struct wall done)
 {
@@ -18,8 +24,7 @@ void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, 
 	struct wall theirs;
 	int64_t low_ms, high_ms;
 
-	if (len_bytes > DATE_MAX_BYTES ||
-	    (c->is_known && done.ns - c->looked_at_ns < LOOK_EVERY_NS && done.ns > c->looked_at_ns))
+	if (len_bytes > DATE_MAX_BYTES || !clock_check_is_due(c, done))
 		return;
 	c->looked_at_ns = done.ns;
 	memcpy(text, date, len_bytes);

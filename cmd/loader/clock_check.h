@@ -21,6 +21,8 @@ struct clock_check {
 	int64_t looked_at_ns;	 /* at most one answer in 20 ms is looked at */
 };
 
+/* Will an answer that came now be looked at: not worth finding its date otherwise. */
+bool clock_check_is_due(const struct clock_check *c, struct wall done);
 /* date is a header value, not NUL-terminated. Odd texts are ignored. */
 void clock_check_add(struct clock_check *c, const char *date, size_t len_bytes, struct wall sent,
 		     struct wall done);

@@ -28,6 +28,7 @@ static const enum outcome of_end[] = {
 static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx);
 static void count_unresolved(struct job *j);
 static void on_due(struct loop *l, struct loop_timer *t);
+static void send_closed(struct job *j);
 
 /* ---- before the first call ---- */
 
@@ -161,14 +162,17 @@ static void count_unresolved(struct job *j)
 
 static void look_at_clock(struct job *j, const struct engine_call *e)
 {
+	const struct wall done = wall_at(j, since_origin_ns(j, e->done));
+	const char *date;
 	size_t len_bytes;
-	const char *date = response_header(e->response, "date", &len_bytes);
 	int64_t offset_ms;
 
+	if (!clock_check_is_due(&j->clock, done))
+		return;
+	date = response_header(e->response, "date", &len_bytes);
 	if (!date)
 		return;
-	clock_check_add(&j->clock, date, len_bytes, wall_at(j, since_origin_ns(j, e->sent)),
-			wall_at(j, since_origin_ns(j, e->done)));
+	clock_check_add(&j->clock, date, len_bytes, wall_at(j, since_origin_ns(j, e->sent)), done);
 	offset_ms = clock_check_offset_ms(&j->clock);
 	if (offset_ms > CLOCK_REFUSED_MS || offset_ms < -CLOCK_REFUSED_MS)
 		job_stop(j, JOB_ERROR,
@@ -200,7 +204,11 @@ static void user_is_free(struct job *j, struct mono since)
 	uint32_t vus = j->shard->workload.vus;
 
 	j->freed[(j->freed_at + j->freed_count++) % vus] = since;
-	loop_timer_set(j->world->loop, &j->due_timer, since);
+	if (j->state != JOB_RUNNING)
+		return;
+	/* At once: its connection is in our hands, and a timer would cost another turn. */
+	j->burst_began = since;
+	send_closed(j);
 }
 
 static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
@@ -273,9 +281,9 @@ static void all_were_due(struct job *j)
 }
 
 /* After a gap in the middle of a burst the loop's guards are asked before the rest goes out. */
-static bool is_after_gap(const struct job *j, struct mono now)
+static bool is_after_gap(const struct job *j)
 {
-	return j->world->is_bus && mono_diff_ns(now, j->burst_began) >= LOOP_GAP_NS;
+	return j->world->is_bus && mono_diff_ns(mono_now(), j->burst_began) >= LOOP_GAP_NS;
 }
 
 static void send_open(struct job *j)
@@ -285,7 +293,7 @@ static void send_open(struct job *j)
 	while (j->has_next && j->end == JOB_END_NONE) {
 		due = mono_add_ns(j->origin, j->next_place.due_ns);
 		now = mono_now();
-		if (mono_is_before(now, due) || is_after_gap(j, now))
+		if (mono_is_before(now, due) || is_after_gap(j))
 			break;
 		send_one(j, &j->next_place);
 		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
@@ -310,7 +318,7 @@ static void send_closed(struct job *j)
 	while (j->freed_count > 0 && j->end == JOB_END_NONE) {
 		struct mono since = j->freed[j->freed_at];
 
-		if (is_after_gap(j, mono_now())) {
+		if (is_after_gap(j)) {
 			loop_timer_set(j->world->loop, &j->due_timer, since);
 			return;
 		}

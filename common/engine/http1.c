@@ -3,17 +3,20 @@
 #include <string.h>
 
 #define CHUNK_DIGITS_MAX 16u
+#define HTTP1_REMEMBERED_MAX_BYTES 4096u
 
 void http1_init(struct http1 *h)
 {
 	memset(h, 0, sizeof(*h));
 	response_init(&h->response);
+	buf_init(&h->last.head, HTTP1_REMEMBERED_MAX_BYTES);
 	http1_begin(h, false, 0);
 }
 
 void http1_release(struct http1 *h)
 {
 	response_release(&h->response);
+	buf_release(&h->last.head);
 }
 
 void http1_begin(struct http1 *h, bool is_head_request, size_t body_max_bytes)
@@ -200,7 +203,7 @@ static enum http1_state state_of(const struct http1 *h)
 
 enum http1_state http1_feed(struct http1 *h, const char *data, size_t len_bytes, size_t *used_bytes)
 {
-	size_t at = 0;
+	size_t at = http1_take_same_head(h, data, len_bytes);
 
 	while (at < len_bytes && h->phase < PHASE_DONE)
 		at += steps[h->phase](h, data + at, len_bytes - at);

@@ -48,6 +48,14 @@ struct http1 {
 	uint64_t left_bytes;		     /* of the body, or of the chunk */
 	size_t line_start, scan_at;	     /* in head */
 	size_t interim_bytes, framing_bytes; /* both bounded */
+	struct http1_memory {
+		struct buf head; /* empty = nothing is remembered */
+		int status;
+		bool is_keep_alive, is_head_request;
+		uint32_t header_count;
+		int phase;
+		uint64_t left_bytes;
+	} last; /* most answers of a target have the head of the one before: not read again */
 };
 
 void http1_init(struct http1 *h);

@@ -5,6 +5,7 @@
 
 /* Bytes taken into head at a time: so much of a body is copied in vain at most. */
 #define HEAD_STEP_BYTES 1024u
+#define STRAY "a stray CR or NUL in the head"
 
 static bool is_blank(char c)
 {
@@ -80,13 +81,6 @@ static void take_header_line(struct http1 *h, size_t end)
 	};
 }
 
-static bool is_named(const struct http1 *h, const struct response_header *line, const char *name,
-		     size_t len_bytes)
-{
-	return line->name_bytes == len_bytes &&
-	       strncasecmp(h->response.head.data + line->name_at, name, len_bytes) == 0;
-}
-
 /* What the headers say about where the answer ends and whether the connection lives on. */
 struct framing {
 	bool has_close, has_keep_alive;
@@ -137,14 +131,15 @@ static void see_length(struct framing *f, const char *s, size_t len_bytes)
 	f->length_bytes = n;
 }
 
+#define FRAMING_NAME_MAX_BYTES 17
+/* By the length of their names. */
 static const struct framing_header {
 	const char *name;
-	size_t name_bytes;
 	void (*see)(struct framing *f, const char *item, size_t len_bytes);
-} framing_headers[] = {
-	{"connection", 10, see_connection},
-	{"content-length", 14, see_length},
-	{"transfer-encoding", 17, see_coding},
+} framing_headers[FRAMING_NAME_MAX_BYTES + 1] = {
+	[10] = {"connection", see_connection},
+	[14] = {"content-length", see_length},
+	[17] = {"transfer-encoding", see_coding},
 };
 
 /* All three are lists: items between commas, white space around them. */
@@ -170,16 +165,17 @@ static void see_items(struct framing *f, const struct framing_header *fh, const 
 
 static void find_framing(const struct http1 *h, struct framing *f)
 {
+	const char *head = h->response.head.data;
+
 	for (size_t i = 0; i < h->response.header_count; i++) {
 		const struct response_header *line = &h->response.headers[i];
+		const struct framing_header *fh;
 
-		for (size_t k = 0; k < ARRAY_LEN(framing_headers); k++) {
-			const struct framing_header *fh = &framing_headers[k];
-
-			if (is_named(h, line, fh->name, fh->name_bytes))
-				see_items(f, fh, h->response.head.data + line->value_at,
-					  line->value_bytes);
-		}
+		if (line->name_bytes > FRAMING_NAME_MAX_BYTES)
+			continue;
+		fh = &framing_headers[line->name_bytes];
+		if (fh->name && strncasecmp(head + line->name_at, fh->name, line->name_bytes) == 0)
+			see_items(f, fh, head + line->value_at, line->value_bytes);
 	}
 }
 
@@ -219,15 +215,54 @@ static void end_interim(struct http1 *h)
 	h->response.header_count = 0;
 }
 
+/* Of a whole head without interim ones before it. What it means follows from its bytes alone. */
+static void remember(struct http1 *h)
+{
+	struct http1_memory *m = &h->last;
+
+	buf_clear(&m->head);
+	if (h->interim_bytes || h->phase == PHASE_BAD || h->line_start > m->head.max_bytes)
+		return;
+	buf_add(&m->head, h->response.head.data, h->line_start);
+	m->status = h->response.status;
+	m->is_keep_alive = h->is_keep_alive;
+	m->is_head_request = h->is_head_request;
+	m->header_count = h->response.header_count;
+	m->phase = h->phase;
+	m->left_bytes = h->left_bytes;
+}
+
+size_t http1_take_same_head(struct http1 *h, const char *data, size_t len_bytes)
+{
+	const struct http1_memory *m = &h->last;
+	const size_t head_bytes = m->head.len_bytes;
+
+	if (!head_bytes || h->phase != PHASE_HEAD || h->response.head.len_bytes ||
+	    h->interim_bytes || h->is_head_request != m->is_head_request ||
+	    len_bytes < head_bytes || memcmp(data, m->head.data, head_bytes) != 0)
+		return 0;
+	buf_add(&h->response.head, data, head_bytes);
+	h->response.status = m->status;
+	h->response.header_count = m->header_count; /* the headers stand there still */
+	h->is_keep_alive = m->is_keep_alive;
+	h->phase = m->phase;
+	h->left_bytes = m->left_bytes;
+	h->chunk_digits = 0;
+	return head_bytes;
+}
+
 static void end_head(struct http1 *h)
 {
 	struct framing f = {0};
 
+	if (memchr(h->response.head.data, '\0', h->line_start))
+		return http1_refuse(h, STRAY);
 	if (h->response.status < 200)
 		return end_interim(h);
 	find_framing(h, &f);
 	h->is_keep_alive = !f.has_close && (h->minor_version > 0 || f.has_keep_alive);
 	choose_body(h, &f);
+	remember(h);
 }
 
 /* One line of the head, [line_start, newline). True when it was the empty one. */
@@ -238,8 +273,8 @@ static bool take_head_line(struct http1 *h, size_t newline)
 
 	if (end > h->line_start && h->response.head.data[end - 1] == '\r')
 		end--;
-	if (memchr(line, '\r', end - h->line_start) || memchr(line, '\0', end - h->line_start))
-		http1_refuse(h, "a stray CR or NUL in the head");
+	if (memchr(line, '\r', end - h->line_start))
+		http1_refuse(h, STRAY);
 	else if (!h->response.status)
 		take_status_line(h, line, end - h->line_start);
 	else if (end == h->line_start)
@@ -259,6 +294,8 @@ size_t http1_step_head(struct http1 *h, const char *data, size_t len_bytes)
 		http1_refuse(h, "the head is too long");
 		return 0;
 	}
+	if (!h->response.head.len_bytes)
+		buf_clear(&h->last.head); /* its headers are overwritten now */
 	buf_add(&h->response.head, data, take);
 	if (!h->response.status &&
 	    !is_like_http1(h->response.head.data, h->response.head.len_bytes)) {

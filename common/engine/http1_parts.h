@@ -33,5 +33,7 @@ static inline bool http1_is_digit(char c)
 void http1_refuse(struct http1 *h, const char *why);
 /* Takes bytes of the head, at least one; returns how many. At its end the phase is the body's. */
 size_t http1_step_head(struct http1 *h, const char *data, size_t len_bytes);
+/* Takes a whole head when it is, byte for byte, that of the answer before; 0 when it is not. */
+size_t http1_take_same_head(struct http1 *h, const char *data, size_t len_bytes);
 
 #endif
