@@ -46,8 +46,10 @@ static const struct opt rows[] = {
 	 "k6's name; else from the options that are given"},
 	{"stages", 0, OPT_STRING, ROW(ask.stages), "TIME:TARGET,...", NULL,
 	 "a load that changes: 30s:100/s,1m:100/s,10s:0 (users with --executor ramping-vus)"},
+	{"shape", 0, OPT_STRING, ROW(ask.shape), "NAME", NULL,
+	 "increasing, triangle, spike or random, with --rate or --vus as its peak"},
 	{"start-rate", 0, OPT_STRING, ROW(ask.start_rate), "RATE", NULL,
-	 "where the first stage begins; else 0"},
+	 "where the first stage begins; else 0, a tenth of the peak of a shape"},
 	{"start-vus", 0, OPT_U64, ROW(ask.start_vus), "N", NULL, "likewise; else 1"},
 	{"scenario", 0, OPT_STRING, ROW(scenario), "FILE", NULL,
 	 "YAML with scenarios: as k6 has them, instead of the options above; all side by side"},
@@ -332,6 +334,30 @@ static enum exit_code run_target(const struct load_opts *o, const struct setting
 	return code;
 }
 
+/* What the settings allow holds for a load by hand too. */
+static int hold_to_limits(const struct config_limits *limits, struct load_plan *plan,
+			  struct buf *why)
+{
+	for (size_t i = 0; i < plan->work_count; i++) {
+		struct load_work *w = &plan->works[i];
+
+		if (load_is_open(w) && limits->rate_per_s > 0 &&
+		    load_peak_per_s(w) > limits->rate_per_s) {
+			buf_addf(why, "%g calls a second are above limits.rate of the settings, %g",
+				 load_peak_per_s(w), limits->rate_per_s);
+			return -EINVAL;
+		}
+		if (limits->concurrency && w->vus > limits->concurrency) {
+			buf_addf(why, "%u users are above limits.concurrency of the settings, %u",
+				 w->vus, limits->concurrency);
+			return -EINVAL;
+		}
+		if (limits->concurrency)
+			w->in_flight = MIN_OF(w->in_flight, limits->concurrency);
+	}
+	return 0;
+}
+
 static enum exit_code run_function(const struct door *d, struct load_plan *plan, struct limits *l)
 {
 	const struct load_opts *o = d->opts;
@@ -343,7 +369,8 @@ static enum exit_code run_function(const struct door *d, struct load_plan *plan,
 
 	if (!subject) {
 		code = EXIT_USAGE;
-	} else if (load_target_function(&o->call, &s, subject, &t, &why)) {
+	} else if (hold_to_limits(&s.config->limits, plan, &why) ||
+		   load_target_function(&o->call, &s, subject, &t, &why)) {
 		code = told(&why);
 	} else {
 		if (!t.payload && t.function) {
@@ -362,8 +389,8 @@ static enum exit_code run_function(const struct door *d, struct load_plan *plan,
 /* What would say how much twice. */
 static bool says_how_much(const struct load_ask *a)
 {
-	return a->rate || a->vus || a->duration_ms || a->requests || a->stages || a->executor ||
-	       a->start_rate || a->start_vus || a->arrival || a->warmup_ms;
+	return a->rate || a->vus || a->duration_ms || a->requests || a->stages || a->shape ||
+	       a->executor || a->start_rate || a->start_vus || a->arrival || a->warmup_ms;
 }
 
 static int read_scenarios(const struct load_opts *o, const struct load_ask *ask,

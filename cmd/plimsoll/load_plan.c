@@ -10,12 +10,14 @@
 #include "common/base/clock.h"
 #include "common/base/unit.h"
 #include "common/digest/digest.h"
+#include "common/measure/shape.h"
 
 #define DURATION_MS_DEFAULT (10 * MS_PER_S)
 #define TIMEOUT_MS_DEFAULT (10 * MS_PER_S)
 #define TIMEOUT_MS_MAX (15 * 60 * MS_PER_S)
 #define ITERATIONS_DURATION_MS (600 * MS_PER_S) /* k6's maxDuration */
 #define RATE_MAX_PER_S 1e6
+#define STAGES_SHOWN 6
 #define IN_FLIGHT_MIN 64 /* of the open model: a slow second must find connections */
 #define IN_FLIGHT_MAX 10000
 #define STREAMS_A_CONNECTION 32 /* unless --connections says otherwise */
@@ -60,39 +62,23 @@ bool load_is_open(const struct load_work *w)
 
 double load_peak_per_s(const struct load_work *w)
 {
-	double peak = MAX_OF(w->rate_per_s, w->start_target);
-
-	for (size_t i = 0; i < w->stage_count; i++)
-		peak = MAX_OF(peak, w->stages[i].target);
-	return peak;
-}
-
-/* The area below the line from target to target. */
-static double calls_of_stages(const struct load_work *w)
-{
-	double from = w->start_target, sum = 0;
-
-	for (size_t i = 0; i < w->stage_count; i++) {
-		sum += (from + w->stages[i].target) / 2 * (double)w->stages[i].duration_ms / 1e3;
-		from = w->stages[i].target;
-	}
-	return sum;
+	return w->ramp.count ? ramp_peak(&w->ramp) : w->rate_per_s;
 }
 
 uint64_t load_calls(const struct load_work *w)
 {
 	if (!load_is_open(w))
 		return w->iterations * (is_per_user(w) ? w->vus : 1);
-	if (w->stage_count)
-		return (uint64_t)calls_of_stages(w);
+	if (w->ramp.count)
+		return (uint64_t)(ramp_total(&w->ramp) + 1e-6);
 	return (uint64_t)ceil(w->rate_per_s * (double)w->duration_ms / 1e3 - 1e-6);
 }
 
 double load_mean_per_s(const struct load_work *w)
 {
-	if (!w->stage_count)
+	if (!w->ramp.count)
 		return w->rate_per_s;
-	return w->duration_ms ? calls_of_stages(w) * 1e3 / (double)w->duration_ms : 0;
+	return w->duration_ms ? ramp_total(&w->ramp) * 1e3 / (double)w->duration_ms : 0;
 }
 
 /* ---- options ---- */
@@ -120,8 +106,8 @@ static int parse_rate(const char *option, const char *text, double *out, struct 
 
 static const char *choose_executor(const struct load_ask *ask)
 {
-	if (ask->stages)
-		return "ramping-arrival-rate";
+	if (ask->stages || ask->shape)
+		return ask->vus ? "ramping-vus" : "ramping-arrival-rate";
 	if (ask->vus)
 		return ask->requests ? "shared-iterations" : "constant-vus";
 	return "constant-arrival-rate";
@@ -133,12 +119,18 @@ static int check_model(const struct load_ask *ask, const struct executor *e, str
 		return refuse(why, "--rate is the open model and --vus the closed one: give one "
 				   "of them (how many calls an open load may have in flight is "
 				   "--connections)");
-	if ((ask->stages != NULL) != e->has_stages)
+	if ((ask->stages || ask->shape) != e->has_stages)
 		return refuse(why,
-			      e->has_stages ? "--executor %s needs --stages TIME:TARGET,..."
-					    : "--executor %s has no --stages",
+			      e->has_stages ? "--executor %s needs --stages TIME:TARGET,... or "
+					      "--shape"
+					    : "--executor %s has no --stages and no --shape",
 			      e->name);
-	if (e->has_stages && (ask->rate || ask->vus || ask->requests || ask->duration_ms))
+	if (ask->stages && ask->shape)
+		return refuse(why, "--stages and --shape: give one of them");
+	if (ask->shape && (!(e->is_open ? ask->rate != NULL : ask->vus > 0) || ask->requests))
+		return refuse(why, "--shape needs the peak as %s, and a --duration",
+			      e->is_open ? "--rate" : "--vus");
+	if (ask->stages && (ask->rate || ask->vus || ask->requests || ask->duration_ms))
 		return refuse(why, "--stages say how much and how long: leave out --rate, --vus, "
 				   "--requests and --duration (--start-rate, --start-vus: where "
 				   "they begin)");
@@ -168,7 +160,7 @@ static int parse_target(const char *text, const struct executor *e, double *out)
 }
 
 /* "30s:100": within 30 s to 100 (calls a second, or users). */
-static int parse_stage(const char *text, const struct executor *e, struct load_stage *out,
+static int parse_stage(const char *text, const struct executor *e, struct ramp_stage *out,
 		       struct buf *why)
 {
 	const char *colon = strchr(text, ':');
@@ -192,25 +184,48 @@ static int parse_stages(const struct load_ask *ask, const struct executor *e, st
 	int rc = 0;
 
 	while (!rc && (one = strsep(&rest, ",")) != NULL) {
-		if (w->stage_count == LOAD_STAGES_MAX)
-			rc = refuse(why, "--stages: expected at most %d", LOAD_STAGES_MAX);
+		if (w->ramp.count == RAMP_STAGES_MAX)
+			rc = refuse(why, "--stages: expected at most %d", RAMP_STAGES_MAX);
 		else
-			rc = parse_stage(one, e, &w->stages[w->stage_count++], why);
+			rc = parse_stage(one, e, &w->ramp.stages[w->ramp.count++], why);
 	}
-	for (size_t i = 0; i < w->stage_count; i++)
-		w->duration_ms += w->stages[i].duration_ms;
+	for (size_t i = 0; i < w->ramp.count; i++)
+		w->duration_ms += w->ramp.stages[i].duration_ms;
 	free(all);
 	return rc;
 }
 
-static int fill_stages(const struct load_ask *ask, const struct executor *e, struct load_work *w,
-		       struct buf *why)
+static int make_shape(const struct load_ask *ask, const struct executor *e, uint64_t seed,
+		      struct load_work *w, struct buf *why)
 {
-	int rc = parse_stages(ask, e, w, why);
+	double peak = (double)ask->vus, base = w->ramp.start;
 
-	w->start_target = e->is_open ? 0 : (double)MAX_OF(ask->start_vus, UINT64_C(1));
-	if (!rc && ask->start_rate)
-		rc = parse_rate("start-rate", ask->start_rate, &w->start_target, why);
+	w->duration_ms = ask->duration_ms ? ask->duration_ms : DURATION_MS_DEFAULT;
+	if (e->is_open && parse_rate("rate", ask->rate, &peak, why))
+		return -EINVAL;
+	if (base <= 0)
+		base = e->is_open ? SHAPE_BASE_RATIO * peak : ceil(SHAPE_BASE_RATIO * peak);
+	if (shape_make(ask->shape, base, peak, w->duration_ms, seed, &w->ramp))
+		return refuse(why, "--shape %s: expected one of %s", ask->shape, SHAPE_WORDS);
+	for (size_t i = 0; i < w->ramp.count && !e->is_open; i++)
+		w->ramp.stages[i].target = round(w->ramp.stages[i].target);
+	return 0;
+}
+
+static int fill_stages(const struct load_ask *ask, const struct executor *e, uint64_t seed,
+		       struct load_work *w, struct buf *why)
+{
+	int rc = 0;
+
+	w->ramp.start = e->is_open ? 0 : (double)ask->start_vus;
+	if (ask->start_rate)
+		rc = parse_rate("start-rate", ask->start_rate, &w->ramp.start, why);
+	if (!rc && ask->shape)
+		rc = make_shape(ask, e, seed, w, why);
+	else if (!rc)
+		rc = parse_stages(ask, e, w, why);
+	if (!e->is_open && ask->stages && !ask->start_vus)
+		w->ramp.start = 1; /* k6's startVUs */
 	if (!rc && !e->is_open)
 		w->vus = (uint32_t)load_peak_per_s(w);
 	return rc;
@@ -268,6 +283,15 @@ static int set_arrival(const struct load_ask *ask, struct load_work *w, struct b
 	return 0;
 }
 
+static int set_seed(const struct load_ask *ask, struct load_plan *p, struct buf *why)
+{
+	if (!ask->seed)
+		digest_random(&p->seed, sizeof(p->seed));
+	else if (unit_parse_u64(ask->seed, &p->seed))
+		return refuse(why, "--seed %s: expected a whole number below 2^64", ask->seed);
+	return 0;
+}
+
 static int refuse_executor(const char *name, struct buf *why)
 {
 	buf_addf(why, "--executor %s: expected one of", name);
@@ -292,10 +316,10 @@ int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf
 	snprintf(w->name, sizeof(w->name), "load");
 	w->executor = e->name;
 	w->warmup_ms = ask->warmup_ms;
-	if (set_arrival(ask, w, why))
+	if (set_arrival(ask, w, why) || set_seed(ask, out, why))
 		return -EINVAL;
 	if (e->has_stages)
-		rc = fill_stages(ask, e, w, why);
+		rc = fill_stages(ask, e, out->seed, w, why);
 	else if (e->is_open)
 		rc = fill_open(ask, w, why);
 	else
@@ -365,15 +389,6 @@ static int set_processes(const struct load_ask *ask, struct load_plan *p, struct
 	return 0;
 }
 
-static int set_seed(const struct load_ask *ask, struct load_plan *p, struct buf *why)
-{
-	if (!ask->seed)
-		digest_random(&p->seed, sizeof(p->seed));
-	else if (unit_parse_u64(ask->seed, &p->seed))
-		return refuse(why, "--seed %s: expected a whole number below 2^64", ask->seed);
-	return 0;
-}
-
 int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf *why)
 {
 	p->timeout_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS_DEFAULT;
@@ -389,7 +404,7 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 			      (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
 	for (size_t i = 0; i < p->work_count; i++)
 		set_in_flight(ask, &p->works[i]);
-	if (set_seed(ask, p, why))
+	if (!p->seed && set_seed(ask, p, why))
 		return -EINVAL;
 	return set_processes(ask, p, why);
 }
@@ -409,14 +424,14 @@ void load_cut(const struct load_work *w, uint32_t i, uint32_t n, struct load_wor
 {
 	*out = *w;
 	/* Whole calls are dealt out, so that the parts add up to what was asked for. */
-	if (load_is_open(w) && !w->stage_count && n > 1)
+	if (load_is_open(w) && !w->ramp.count && n > 1)
 		out->rate_per_s = (double)share(load_calls(w), i, n) * 1e3 / (double)w->duration_ms;
 	out->vus = (uint32_t)share(w->vus, i, n);
 	if (!is_per_user(w))
 		out->iterations = share(w->iterations, i, n);
-	out->start_target = share_target(w, w->start_target, i, n);
-	for (size_t k = 0; k < w->stage_count; k++)
-		out->stages[k].target = share_target(w, w->stages[k].target, i, n);
+	out->ramp.start = share_target(w, w->ramp.start, i, n);
+	for (size_t k = 0; k < w->ramp.count; k++)
+		out->ramp.stages[k].target = share_target(w, w->ramp.stages[k].target, i, n);
 	out->in_flight = (uint32_t)share(w->in_flight, i, n);
 	out->connections = (uint32_t)share(w->connections, i, n);
 }
@@ -437,11 +452,13 @@ static void describe_stages(const struct load_work *w, struct buf *out)
 {
 	const char *unit = load_is_open(w) ? "/s" : "";
 
-	buf_addf(out, "from %g%s", w->start_target, unit);
-	for (size_t i = 0; i < w->stage_count; i++) {
-		buf_addf(out, "%s to %g%s in ", i ? "," : "", w->stages[i].target, unit);
-		add_time(out, w->stages[i].duration_ms);
+	buf_addf(out, "from %g%s", w->ramp.start, unit);
+	for (size_t i = 0; i < w->ramp.count && i < STAGES_SHOWN; i++) {
+		buf_addf(out, "%s to %g%s in ", i ? "," : "", w->ramp.stages[i].target, unit);
+		add_time(out, w->ramp.stages[i].duration_ms);
 	}
+	if (w->ramp.count > STAGES_SHOWN)
+		buf_addf(out, " and %zu more stages", w->ramp.count - STAGES_SHOWN);
 	if (load_is_open(w))
 		buf_addf(out, " (%llu calls, open model)", (unsigned long long)load_calls(w));
 	else
@@ -473,7 +490,7 @@ static void describe_closed(const struct load_work *w, struct buf *out)
 
 void load_describe(const struct load_work *w, struct buf *out)
 {
-	if (w->stage_count)
+	if (w->ramp.count)
 		describe_stages(w, out);
 	else if (load_is_open(w))
 		describe_open(w, out);

@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/measure/ramp.h"
 
 #define LOAD_WORKS_MAX 16
-#define LOAD_STAGES_MAX 100
 #define LOAD_START_MS_MAX 50000 /* of startTime: loaders wait a minute at most */
 #define LOAD_NAME_SIZE 65
 #define LOAD_PROCESSES_MAX 64
@@ -36,23 +36,16 @@ struct load_ask {
 	double rate_default_per_s; /* when neither a rate nor users are given */
 };
 
-struct load_stage {
-	double target; /* calls a second, or users */
-	int64_t duration_ms;
-};
-
 struct load_work {
 	char name[LOAD_NAME_SIZE];
 	const char *executor; /* k6's name; static */
 	const char *arrival;  /* "uniform", "poisson"; static */
 	double rate_per_s;    /* constant-arrival-rate; the peak of a shape */
-	double start_target;  /* of stages */
 	uint32_t vus;	      /* closed executors; the most users of ramping-vus */
 	uint64_t iterations;
 	int64_t start_ms; /* after the others */
 	int64_t duration_ms, warmup_ms;
-	struct load_stage stages[LOAD_STAGES_MAX];
-	size_t stage_count;
+	struct ramp ramp;     /* of a ramping executor: calls a second, or users */
 	uint32_t in_flight;   /* calls at once */
 	uint32_t connections; /* 0 = as many as the calls need */
 	uint32_t streams; /* HTTP/2: calls at once of one connection; 0 = what the peer allows */

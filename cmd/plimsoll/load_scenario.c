@@ -21,8 +21,7 @@ struct raw { /* as in the file, with k6's defaults */
 	double rate, start_rate;
 	uint64_t vus, start_vus, iterations, pre_allocated_vus, max_vus;
 	int64_t time_unit_ms, duration_ms, max_duration_ms, start_time_ms;
-	struct load_stage stages[LOAD_STAGES_MAX];
-	size_t stage_count;
+	struct ramp ramp;
 };
 
 /* Which executors take a key, and which must have it. */
@@ -66,7 +65,7 @@ static const struct key {
 	{"startVUs", K_COUNT, R(start_vus), RV, 0, 0, LOAD_CONNECTIONS_MAX},
 	{"iterations", K_COUNT, R(iterations), SI | PVI, 0, 1, 1e9},
 	{"startTime", K_DURATION, R(start_time_ms), ALL, 0, 0, LOAD_START_MS_MAX},
-	{"stages", K_STAGES, R(stages), RAR | RV, RAR | RV, 0, 0},
+	{"stages", K_STAGES, R(ramp), RAR | RV, RAR | RV, 0, 0},
 };
 #undef R
 
@@ -140,7 +139,7 @@ static void read_executor(const struct reader *r, const struct key *k, const str
 		      "shared-iterations or per-vu-iterations");
 }
 
-static void read_stage(const struct reader *r, const struct yaml_node *v, struct load_stage *out)
+static void read_stage(const struct reader *r, const struct yaml_node *v, struct ramp_stage *out)
 {
 	static const struct key stage_keys[] = {
 		{"target", K_NUMBER, 0, 0, 0, 0, 1e6},
@@ -158,12 +157,12 @@ static void read_stage(const struct reader *r, const struct yaml_node *v, struct
 
 static void read_stages(const struct reader *r, const struct yaml_node *v, struct raw *raw)
 {
-	if (v->type != YAML_T_LIST || v->count == 0 || v->count > LOAD_STAGES_MAX) {
+	if (v->type != YAML_T_LIST || v->count == 0 || v->count > RAMP_STAGES_MAX) {
 		wrong(r, v, "stages", "a list of 1 to 100 of {target: NUMBER, duration: TIME}");
 		return;
 	}
 	for (size_t i = 0; i < v->count; i++)
-		read_stage(r, v->entries[i].value, &raw->stages[raw->stage_count++]);
+		read_stage(r, v->entries[i].value, &raw->ramp.stages[raw->ramp.count++]);
 }
 
 static void read_value(const struct reader *r, const struct key *k, const struct yaml_node *v,
@@ -246,9 +245,9 @@ static void take_open(const struct raw *raw, struct load_work *w)
 	double unit_s = (double)raw->time_unit_ms / 1e3;
 
 	w->rate_per_s = raw->rate / unit_s;
-	w->start_target = raw->start_rate / unit_s;
-	for (size_t i = 0; i < w->stage_count; i++)
-		w->stages[i].target /= unit_s;
+	w->ramp.start = raw->start_rate / unit_s;
+	for (size_t i = 0; i < w->ramp.count; i++)
+		w->ramp.stages[i].target /= unit_s;
 	w->in_flight = (uint32_t)MAX_OF(raw->max_vus, raw->pre_allocated_vus);
 }
 
@@ -256,12 +255,9 @@ static void take_closed(const struct raw *raw, struct load_work *w)
 {
 	w->vus = (uint32_t)raw->vus;
 	w->iterations = raw->iterations;
-	w->start_target = (double)raw->start_vus;
-	if (!w->stage_count)
-		return;
-	w->vus = (uint32_t)raw->start_vus;
-	for (size_t i = 0; i < w->stage_count; i++)
-		w->vus = (uint32_t)MAX_OF((double)w->vus, w->stages[i].target);
+	w->ramp.start = (double)raw->start_vus;
+	if (w->ramp.count)
+		w->vus = (uint32_t)ramp_peak(&w->ramp);
 }
 
 static void take(const struct raw *raw, const char *name, struct load_work *w)
@@ -273,11 +269,8 @@ static void take(const struct raw *raw, const char *name, struct load_work *w)
 	w->arrival = "uniform";
 	w->start_ms = raw->start_time_ms;
 	w->duration_ms = bit & (SI | PVI) ? raw->max_duration_ms : raw->duration_ms;
-	w->stage_count = raw->stage_count;
-	for (size_t i = 0; i < raw->stage_count; i++) {
-		w->stages[i] = raw->stages[i];
-		w->duration_ms += raw->stages[i].duration_ms;
-	}
+	w->ramp = raw->ramp;
+	w->duration_ms += ramp_duration_ms(&w->ramp);
 	if (bit & OPEN)
 		take_open(raw, w);
 	else

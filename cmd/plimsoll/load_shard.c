@@ -49,6 +49,28 @@ static struct json *target_json(const struct load_target *t)
 	return o;
 }
 
+static void put_ramp(struct json *o, const struct load_work *w)
+{
+	bool is_open = load_is_open(w);
+	struct json *stages = json_arr();
+
+	if (is_open)
+		json_put_real(o, "start_rate_per_s", w->ramp.start);
+	else
+		json_put_int(o, "start_vus", (int64_t)w->ramp.start);
+	for (size_t i = 0; i < w->ramp.count; i++) {
+		struct json *one = json_obj();
+
+		if (is_open)
+			json_put_real(one, "rate_per_s", w->ramp.stages[i].target);
+		else
+			json_put_int(one, "vus", (int64_t)w->ramp.stages[i].target);
+		json_put_int(one, "duration_ms", w->ramp.stages[i].duration_ms);
+		json_push(stages, one);
+	}
+	json_put(o, "stages", stages);
+}
+
 static struct json *workload_json(const struct load_work *w, uint64_t seed)
 {
 	struct json *o = json_obj();
@@ -56,9 +78,11 @@ static struct json *workload_json(const struct load_work *w, uint64_t seed)
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
 	json_put_str(o, "executor", w->executor);
-	if (load_is_open(w))
+	if (w->ramp.count)
+		put_ramp(o, w);
+	else if (load_is_open(w))
 		json_put_real(o, "rate_per_s", w->rate_per_s);
-	if (w->vus)
+	else
 		json_put_int(o, "vus", w->vus);
 	if (w->iterations)
 		json_put_int(o, "iterations", (int64_t)w->iterations);

@@ -203,3 +203,27 @@ def test_ctrl_c_tells_what_there_is(tmp_path, site):
     o = json.loads(out)
     assert p.returncode == 130, err
     assert o["is_cancelled"] and o["requests"]["ok"] > 10 and sum(o["requests"][c] for c in OUTCOMES) == o["requests"]["due"]
+
+
+def test_a_function_is_called_with_what_its_rule_says(cloud, tmp_path):
+    """The Lambda path and credentials of a run; a payload is asked for, never made up."""
+    from helpers.cloud import read_witness
+    cloud.create("hello", sleep_ms=50, witness=tmp_path / "w")
+    (tmp_path / "plimsoll.yaml").write_text(f"""
+accounts: {{prod: {{provider: aws, region: {cloud.region}, endpoint: "{cloud.server.url}"}}}}
+functions: {{prod/rule: {{payload: '{{}}', cloud_name: hello}}, prod/hello: {{}}}}
+limits: {{rate: 20/s, concurrency: 8}}
+""")
+
+    def load(*args):
+        return pl("plimsoll", "load", *args, home=tmp_path, cwd=tmp_path, env=cloud.env())
+    o = result(load("rule", "--requests", 8, "--duration", "1s", "--json"))
+    assert o["requests"]["ok"] == 8 and o["target"] == "prod/rule" and len(read_witness(tmp_path / "w")) == 8
+    assert result(load("prod/hello", "--requests", 2, "--vus", 1, "-d", "{}", "--json"))["requests"]["ok"] == 2
+    r = load("hello")
+    assert r.code == 100 and "Give --data" in r.errors
+    r = load("rule", "--rate", "21/s", "--duration", "1s")
+    assert r.code == 100 and "limits.rate" in r.errors and not r.text
+    assert "limits.concurrency" in load("rule", "--vus", 9).errors
+    assert load("rule", "--processes", 2).code == 100
+    assert load("other/rule").code == 100 and len(read_witness(tmp_path / "w")) == 10

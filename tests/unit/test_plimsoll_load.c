@@ -102,6 +102,24 @@ static const struct plan_case plan_cases[] = {
 	 150,
 	 3000,
 	 200},
+	{"a shape",
+	 {.shape = "spike", .rate = "100/s", .start_rate = "10/s"},
+	 "ramping-arrival-rate",
+	 "from 10/s to 10/s in 4 s, to 100/s in 0 s, to 100/s in 2 s",
+	 0,
+	 0,
+	 280,
+	 10000,
+	 200},
+	{"a shape of users",
+	 {.shape = "triangle", .vus = 15, .duration_ms = 2000},
+	 "ramping-vus",
+	 "from 2 to 15 in 1 s, to 2 in 1 s users",
+	 0,
+	 15,
+	 0,
+	 2000,
+	 15},
 	{"stages of users",
 	 {.stages = "2s:10,1s:4", .executor = "ramping-vus", .start_vus = 2},
 	 "ramping-vus",
@@ -131,6 +149,9 @@ static const struct {
 	{"stages without", {.executor = "ramping-vus"}, "--stages"},
 	{"stages too many", {.stages = "1s:1", .executor = "constant-vus"}, "no --stages"},
 	{"stages and a rate", {.stages = "1s:1", .rate = "1/s"}, "leave out"},
+	{"a shape of nothing", {.shape = "spike"}, "--rate"},
+	{"a shape unknown", {.shape = "sawtooth", .rate = "1/s"}, "increasing random"},
+	{"a shape and stages", {.shape = "spike", .rate = "1/s", .stages = "1s:1"}, "one of them"},
 	{"half a user", {.stages = "1s:1.5", .executor = "ramping-vus"}, "--stages 1s:1.5"},
 	{"no stage", {.stages = "1s:5,"}, "--stages"},
 	{"odd arrival", {.arrival = "burst"}, "uniform or poisson"},
@@ -217,12 +238,12 @@ static void parts_add_up(void **state)
 				calls += load_calls(part);
 				vus += part->vus;
 				in_flight += part->in_flight;
-				target += part->stages[1].target;
+				target += part->ramp.stages[1].target;
 			}
 			assert_int_equal(calls, load_calls(&p->works[0]));
 			assert_int_equal(vus, p->works[0].vus);
 			assert_int_equal(in_flight, p->works[0].in_flight);
-			assert_true(target == p->works[0].stages[1].target);
+			assert_true(target == p->works[0].ramp.stages[1].target);
 			buf_release(&why);
 		}
 	}
@@ -252,10 +273,10 @@ static void every_executor_of_k6_is_read(void **state)
 	assert_int_equal(load_scenario_parse("s.yaml", all_six, strlen(all_six), p, &errs), 0);
 	assert_int_equal(p->work_count, 6);
 	assert_true(w[0].rate_per_s == 10 && w[0].duration_ms == 5000 && w[0].in_flight == 9);
-	assert_true(w[1].start_target == 5 && w[1].stage_count == 2 && w[1].duration_ms == 3000);
+	assert_true(w[1].ramp.start == 5 && w[1].ramp.count == 2 && w[1].duration_ms == 3000);
 	assert_true(load_calls(&w[1]) == 20 && load_peak_per_s(&w[1]) == 10 && w[1].in_flight == 3);
 	assert_true(w[2].vus == 4 && w[2].start_ms == 10000 && w[2].duration_ms == 60000);
-	assert_true(w[3].vus == 7 && w[3].start_target == 2 && w[3].duration_ms == 1000);
+	assert_true(w[3].vus == 7 && w[3].ramp.start == 2 && w[3].duration_ms == 1000);
 	assert_true(w[4].vus == 2 && w[4].iterations == 9 && w[4].duration_ms == 30000);
 	assert_true(w[5].vus == 1 && w[5].iterations == 1 && w[5].duration_ms == 600000);
 	for (size_t i = 0; i < p->work_count; i++)
