@@ -118,7 +118,8 @@ def h2load(a):
 
 def h2load_reads(run, _):
     m = re.search(r"requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed", run.out)
-    return {"ok": int(m.group(4)), "total": int(m.group(3))}
+    slowest = re.search(r"time for request:\s+\S+\s+(\S+)", run.out)
+    return {"ok": int(m.group(4)), "total": int(m.group(3)), "max_ms": _ms(slowest.group(1)) if slowest else None}
 
 
 def ab(a):
@@ -143,7 +144,8 @@ def hey(a):
 def hey_reads(run, _):
     by_status = {int(s): int(n) for s, n in re.findall(r"\[(\d{3})\]\s+(\d+) responses", run.out)}
     errors = sum(int(n) for n in re.findall(r"^\s+\[(\d+)\]\s+[A-Z]", run.out, re.M))
-    figures = {"ok": by_status.get(200, 0), "total": sum(by_status.values()) + errors}
+    figures = {"ok": by_status.get(200, 0), "total": sum(by_status.values()) + errors,
+               "max_ms": _number(r"Slowest:\s+([\d.]+) secs", run.out) * 1e3}
     for p in PERCENTILES:
         m = re.search(rf"{p}%+ in ([\d.]+) secs", run.out)
         if m:
@@ -152,6 +154,8 @@ def hey_reads(run, _):
 
 
 def vegeta(a):
+    if a.many:
+        return None  # it opens no more than it needs
     targets = os.path.join(a.folder, "vegeta.targets")
     with open(targets, "w", encoding="ascii") as f:
         f.write(f"GET {a.url}\n")
@@ -199,6 +203,7 @@ def oha_reads(run, _):
     ok = (r.get("statusCodeDistribution") or {}).get("200", 0)
     times = {f"p{p}_ms": r["latencyPercentiles"][f"p{p}"] * 1e3 for p in PERCENTILES
              if (r.get("latencyPercentiles") or {}).get(f"p{p}") is not None}
+    times["max_ms"] = (r["summary"].get("slowest") or 0) * 1e3
     return {"ok": ok, "total": sum((r.get("statusCodeDistribution") or {}).values()) + failed, **times}
 
 
