@@ -46,43 +46,46 @@ static void begun(void *owner, void *ctx)
 
 /* ---- writing ---- */
 
-static int put_unsent(struct engine_conn *c, struct h2 *h)
+/* How many bytes went; *rc is why not all did. TLS takes a record at a time. */
+static size_t put_all(struct engine_conn *c, const char *data, size_t len_bytes, int *rc)
 {
-	while (h->unsent.len_bytes) {
-		ssize_t n = conn_put_bytes(c, h->unsent.data, h->unsent.len_bytes);
+	size_t at = 0;
 
-		if (n < 0)
-			return (int)n;
-		buf_consume(&h->unsent, (size_t)n);
+	*rc = 0;
+	while (at < len_bytes) {
+		ssize_t n = conn_put_bytes(c, data + at, len_bytes - at);
+
+		if (n < 0) {
+			*rc = (int)n;
+			break;
+		}
+		at += (size_t)n;
 	}
-	return 0;
+	return at;
 }
 
 /*
- * All there is to send, in as few writes as it takes. -EAGAIN: the rest when the socket takes it.
- * Other errors come again from reading: what the peer said before it went is worth hearing.
+ * All there is to send, in as few writes as it takes, the rest when the socket takes it. Errors
+ * come again from reading: what the peer said before it went is worth hearing.
  */
-static int flush(struct engine_conn *c)
+static void flush(struct engine_conn *c)
 {
 	struct h2 *h = c->session;
 	char *out = c->pool->engine->out;
-	int rc = put_unsent(c, h);
+	size_t len_bytes, put;
+	int rc = 0;
 
+	if (h->unsent.len_bytes)
+		buf_consume(&h->unsent, put_all(c, h->unsent.data, h->unsent.len_bytes, &rc));
 	while (rc == 0 && http2_wants_pull(h->http2)) {
-		size_t len_bytes;
-		ssize_t n;
-
 		h->now = mono_now();
 		len_bytes = http2_pull(h->http2, out, OUT_BYTES);
 		if (!len_bytes)
 			break;
-		n = conn_put_bytes(c, out, len_bytes);
-		rc = (int)MIN_OF(n, 0);
-		if (n < (ssize_t)len_bytes)
-			buf_add(&h->unsent, out + MAX_OF(n, 0), len_bytes - (size_t)MAX_OF(n, 0));
+		put = put_all(c, out, len_bytes, &rc);
+		buf_add(&h->unsent, out + put, len_bytes - put);
 	}
 	conn_want(c, conn_is_write_blocked(c, rc));
-	return rc;
 }
 
 static void be_called_soon(struct engine_conn *c)

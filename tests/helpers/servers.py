@@ -365,7 +365,7 @@ class Prometheus(Server):
 
 
 class Nginx(Server):
-    """A plain HTTP target. locations: text that stands in its one server block."""
+    """A plain HTTP target. locations: text that stands in its one server block. http2: instead of HTTP/1.1, or besides by ALPN."""
 
     name = "nginx"
     DEFAULT = """
@@ -374,9 +374,9 @@ class Nginx(Server):
         location = /bad { return 503 "bad\\n"; }
     """
 
-    def __init__(self, folder, locations=DEFAULT, tls=None, port=None):
+    def __init__(self, folder, locations=DEFAULT, tls=None, port=None, http2=False):
         super().__init__(folder, port)
-        self.locations, self.tls = locations, tls
+        self.locations, self.tls, self.http2 = locations, tls, http2
 
     @property
     def url(self):
@@ -396,7 +396,7 @@ http {{
     client_body_temp_path {self.folder}/nginx-tmp/b; proxy_temp_path {self.folder}/nginx-tmp/p;
     fastcgi_temp_path {self.folder}/nginx-tmp/f; uwsgi_temp_path {self.folder}/nginx-tmp/u;
     scgi_temp_path {self.folder}/nginx-tmp/s;
-    server {{ listen 127.0.0.1:{self.port}{' ssl' if self.tls else ''}; root {self.folder}/html; {tls}
+    server {{ listen 127.0.0.1:{self.port}{' ssl' if self.tls else ''}{' http2' if self.http2 else ''}; root {self.folder}/html; {tls}
         location = /_health {{ return 200 "up\\n"; }}
         {self.locations}
     }}
@@ -411,7 +411,7 @@ http {{
         return self.url + "/_health"
 
     def _ready_or_dead(self):
-        if not self.tls:
+        if not self.tls and not self.http2:
             return super()._ready_or_dead()
         with socket.socket() as s:
             return self.process.poll() is not None or s.connect_ex(("127.0.0.1", self.port)) == 0
