@@ -1,6 +1,7 @@
 """The target dies and comes back, resets connections, or closes its half of them, in mid-run: the load goes on as
 planned, every call that was due ends in its class, and what the target counted is what we counted."""
 import collections
+import concurrent.futures
 import json
 import os
 import threading
@@ -58,11 +59,8 @@ class Load:
         return len(os.listdir(f"/proc/{self.p.pid}/fd"))
 
 
-@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
-def test_killed_and_back_after_two_seconds(nginx, tmp_path, is_tls):
-    tls = make_certificate(tmp_path / "tls") if is_tls else None
-    server = nginx(tls=tls)
-    with Load(tmp_path, f"127.0.0.1:{server.port}", tls and tls[0]) as load:
+def kill_and_restart(server, folder, tls):
+    with Load(folder, f"127.0.0.1:{server.port}", tls and tls[0]) as load:
         load.begin(server.url + "/ok", duration_ms=500)
         assert outcomes(load.result()) == {"ok": RATE // 2}
         descriptors = load.descriptors()
@@ -76,6 +74,21 @@ def test_killed_and_back_after_two_seconds(nginx, tmp_path, is_tls):
         back_s = time.monotonic() - killed_at
         data = load.result()
         assert load.descriptors() == descriptors
+    return data, back_s
+
+
+def test_killed_and_back_after_two_seconds(nginx, tmp_path):
+    """Plain and over TLS, side by side."""
+    folders, certificate = [tmp_path / "plain", tmp_path / "tls"], make_certificate(tmp_path / "certificate")
+    for folder in folders:
+        folder.mkdir()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = [pool.submit(kill_and_restart, nginx(tls=tls), folder, tls) for folder, tls in zip(folders, (None, certificate))]
+    for run in runs:
+        hold_killed(*run.result())
+
+
+def hold_killed(data, back_s):
     assert data["due"] == 5 * RATE
     got, all_calls = outcomes(data), calls(data)
     assert set(got) == {"ok", "connect"}, got
@@ -124,13 +137,20 @@ def answers_and_closes_its_half(s):
     closes_its_half(s)
 
 
-@pytest.mark.parametrize("otherwise, spoilt", [
-    (lambda s: RESET, "connect"), (resets_in_body, "connect"), (closes_its_half, "connect"), (answers_and_closes_its_half, "ok"),
-    (lambda s: s.sendall(b"nonsense\r\n\r\n"), "http_error"), (lambda s: time.sleep(1.5), "timeout"),
-], ids=["reset", "reset-in-body", "half-closed", "half-closed-answer", "nonsense", "silence"])
-def test_every_seventh_request_goes_wrong(tmp_path, otherwise, spoilt):
-    every = Every(7, otherwise)
-    with Awkward(every) as server, Load(tmp_path, f"127.0.0.1:{server.port}") as load:
+SPOILT = {
+    "reset": (lambda s: RESET, "connect"),
+    "reset-in-body": (resets_in_body, "connect"),
+    "half-closed": (closes_its_half, "connect"),
+    "half-closed-answer": (answers_and_closes_its_half, "ok"),
+    "nonsense": (lambda s: s.sendall(b"nonsense\r\n\r\n"), "http_error"),
+    "silence": (lambda s: time.sleep(1.5), "timeout"),
+}
+
+
+def spoil(name, folder):
+    every = Every(7, SPOILT[name][0])
+    folder.mkdir()
+    with Awkward(every) as server, Load(folder, f"127.0.0.1:{server.port}") as load:
         url = f"http://127.0.0.1:{server.port}/"
         counts = []
         for _ in range(2):
@@ -139,7 +159,21 @@ def test_every_seventh_request_goes_wrong(tmp_path, otherwise, spoilt):
             counts.append(load.descriptors())
             assert data["due"] == RATE
         assert counts[0] == counts[1]
-    got = outcomes(data)
+    return outcomes(data), every
+
+
+@pytest.fixture(scope="module")
+def spoilt_runs(tmp_path_factory):
+    """All side by side, once."""
+    folder = tmp_path_factory.mktemp("spoilt")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return {name: pool.submit(spoil, name, folder / name) for name in SPOILT}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_every_seventh_request_goes_wrong(name, spoilt_runs):
+    got, every = spoilt_runs[name].result()
+    spoilt = SPOILT[name][1]
     assert every.requests == 2 * RATE
     if spoilt == "ok":
         assert got == {"ok": RATE}
