@@ -36,12 +36,15 @@ static void unlink_job(struct job *j)
 void job_free(struct job *j)
 {
 	struct loop_timer *timers[] = {&j->due_timer, &j->progress_timer, &j->deadline_timer,
-				       &j->act_timer};
+				       &j->act_timer, &j->ahead_timer};
 
 	unlink_job(j);
 	for (size_t i = 0; i < VARIANT_COUNT; i++)
 		if (j->pools[i])
 			engine_pool_free(j->pools[i]);
+	if (j->next_request)
+		lanes_put(j->next_request);
+	ahead_release(&j->ahead);
 	lanes_release(&j->lanes);
 	session_stop(&j->session);
 	for (size_t i = 0; i < ARRAY_LEN(timers); i++)

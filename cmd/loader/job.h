@@ -17,6 +17,7 @@
 #include "common/engine/engine.h"
 #include "common/stage/stage.h"
 
+#include "cmd/loader/ahead.h"
 #include "cmd/loader/clock_check.h"
 #include "cmd/loader/error_window.h"
 #include "cmd/loader/fence.h"
@@ -101,7 +102,9 @@ struct job {
 	uint32_t open_calls[VARIANT_COUNT], open_calls_peak[VARIANT_COUNT];
 	uint64_t overflowed; /* due while all were in use */
 
-	struct place next_place; /* open: the next one due */
+	struct ahead ahead;
+	struct place next_place;       /* open: the next one due */
+	struct prepared *next_request; /* its bytes, where they were prepared ahead */
 	bool has_next;
 	struct mono *freed; /* closed: ring of users that are free, oldest first; owned */
 	uint32_t freed_at, freed_count;
@@ -117,7 +120,7 @@ struct job {
 	struct rusage cpu_before;
 	uint64_t progress_seq;
 
-	struct loop_timer due_timer, progress_timer, deadline_timer, act_timer;
+	struct loop_timer due_timer, progress_timer, deadline_timer, act_timer, ahead_timer;
 };
 
 /* Takes the shard. Reports by itself; parse_why non-NULL = it cannot be run, say so. */

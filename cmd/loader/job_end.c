@@ -201,6 +201,8 @@ static struct json *did_run(struct job *j)
 	json_put(data, "quality", quality_json(&q));
 	if (j->needs_keys)
 		json_put_int(data, "sessions", (int64_t)j->lanes.sessions_used);
+	if (j->ahead.cap > 0)
+		json_put_int(data, "prepared_late", (int64_t)j->ahead.late);
 	return data;
 }
 

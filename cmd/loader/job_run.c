@@ -12,9 +12,12 @@
 
 #include "cmd/loader/job.h"
 
-#define START_IN_NS (2 * NS_PER_MS)	   /* to prepare the first burst in */
-#define START_AHEAD_MAX_NS (60 * NS_PER_S) /* of start_at: more is a wrong clock */
+#define START_IN_NS (2 * NS_PER_MS)	      /* to prepare the first burst in */
+#define START_AHEAD_MAX_NS (60 * NS_PER_S)    /* of start_at: more is a wrong clock */
+#define START_PREPARED_IN_NS (30 * NS_PER_MS) /* where each call of it has bytes of its own */
 #define CALLS_IN_USE_MAX 65536u
+#define PREPARE_MARGIN_NS (10 * NS_PER_US) /* beyond what one takes, before the next is due */
+#define PREPARE_SLICE_NS (100 * NS_PER_US)
 #define SIGN_AHEAD_NS NS_PER_MS /* of a gap: enough to prepare the next burst in */
 #define CONNECT_TIMEOUT_MS 5000
 
@@ -87,7 +90,7 @@ int job_prepare(struct job *j, char why[SHARD_WHY_SIZE])
 	const struct workload *w = &j->shard->workload;
 	size_t count = calls_needed(j);
 	bool has_report = false;
-	int rc = lanes_init(&j->lanes, j->shard, &j->session, why);
+	int rc = lanes_init(&j->lanes, j->shard, &j->session, j->world->files, why);
 
 	for (size_t i = 0; i < w->variant_count && rc == 0; i++) {
 		j->index_of[w->variants[i]] = (uint8_t)i;
@@ -96,6 +99,7 @@ int job_prepare(struct job *j, char why[SHARD_WHY_SIZE])
 	}
 	if (rc != 0)
 		return rc;
+	ahead_init(&j->ahead, &j->schedule, &j->lanes, j->index_of);
 	j->tally = tally_new(&j->schedule, has_report);
 	j->loop_delay = hdr_new();
 	j->calls = x_calloc(count, sizeof(*j->calls));
@@ -243,7 +247,8 @@ static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
 
 /* ---- sending ---- */
 
-static void send_one(struct job *j, const struct place *place)
+/* prepared: what ahead_next() gave with it. */
+static void send_one(struct job *j, const struct place *place, struct prepared *prepared)
 {
 	struct call *c = j->free_calls;
 	size_t i = j->index_of[place->variant];
@@ -252,11 +257,13 @@ static void send_one(struct job *j, const struct place *place)
 
 	tally_due(j->tally, place);
 	if (!c) {
+		if (prepared)
+			lanes_put(prepared);
 		j->overflowed++;
 		count_call(j, place, NULL, NULL, OUT_NOT_SENT, "too_many_waiting");
 		return;
 	}
-	rc = lanes_get(&j->lanes, i, place->payload, wall_at(j, place->due_ns), &c->request, why);
+	rc = ahead_request(&j->ahead, place, wall_at(j, place->due_ns), prepared, &c->request, why);
 	if (rc != 0) {
 		count_call(j, place, NULL, NULL, OUT_NOT_SENT, "not_prepared");
 		job_stop(j, JOB_ERROR, "%s", why);
@@ -295,8 +302,8 @@ static void send_open(struct job *j)
 		now = mono_now();
 		if (mono_is_before(now, due) || is_after_gap(j))
 			break;
-		send_one(j, &j->next_place);
-		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+		send_one(j, &j->next_place, j->next_request);
+		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);
 	}
 	if (!j->has_next) {
 		all_were_due(j);
@@ -308,6 +315,39 @@ static void send_open(struct job *j)
 	loop_timer_set(j->world->loop, &j->due_timer, due);
 	if (mono_diff_ns(due, mono_now()) > SIGN_AHEAD_NS)
 		lanes_ahead(&j->lanes, wall_at(j, j->next_place.due_ns));
+	if (j->ahead.cap)
+		loop_timer_set_in(j->world->loop, &j->ahead_timer, 0);
+}
+
+/* Enough time before the next call is due to prepare one more? */
+static bool has_idle_time(const struct job *j, struct mono now)
+{
+	struct mono due = mono_add_ns(j->origin, j->next_place.due_ns);
+
+	return mono_diff_ns(due, now) > j->ahead.step_ns + PREPARE_MARGIN_NS;
+}
+
+/*
+ * Requests of their own for calls to come. A few at a time: answers that came in meanwhile are
+ * heard in between.
+ */
+static void on_ahead(struct loop *l, struct loop_timer *t)
+{
+	struct job *j = CONTAINER_OF(t, struct job, ahead_timer);
+	struct mono began = mono_now(), now = began;
+
+	if (j->state != JOB_RUNNING || j->end != JOB_END_NONE || !j->has_next)
+		return;
+	while (has_idle_time(j, now) && mono_diff_ns(now, began) < PREPARE_SLICE_NS) {
+		struct mono before = now;
+
+		if (!ahead_step(&j->ahead))
+			return;
+		now = mono_now();
+		j->ahead.step_ns += (mono_diff_ns(now, before) - j->ahead.step_ns) / 8;
+	}
+	if (has_idle_time(j, now))
+		loop_timer_set_in(l, t, 0);
 }
 
 static void send_closed(struct job *j)
@@ -328,7 +368,7 @@ static void send_closed(struct job *j)
 		}
 		j->freed_at = (j->freed_at + 1) % vus;
 		j->freed_count--;
-		send_one(j, &place);
+		send_one(j, &place, NULL);
 	}
 }
 
@@ -353,7 +393,7 @@ static void on_due(struct loop *l, struct loop_timer *t)
 /* From now to the first call; -ERANGE when start_at makes no sense. */
 static int start_in_ns(const struct job *j, struct wall now, int64_t *out)
 {
-	*out = START_IN_NS;
+	*out = j->ahead.cap ? START_PREPARED_IN_NS : START_IN_NS;
 	if (!j->shard->has_start_at)
 		return 0;
 	*out = MAX_OF(*out, wall_diff_ns(j->shard->start_at, now));
@@ -382,8 +422,13 @@ void job_begin(struct job *j)
 		for (uint32_t i = 0; i < j->shard->workload.vus; i++)
 			j->freed[j->freed_count++] = j->began;
 	} else {
-		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+		j->ahead.origin = j->origin_wall;
+		(void)ahead_step(&j->ahead);
+		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);
 		lanes_ahead(&j->lanes, j->began_wall);
+		j->ahead_timer.run = on_ahead;
+		if (j->ahead.cap)
+			loop_timer_set_in(j->world->loop, &j->ahead_timer, 0);
 	}
 	j->armed_for = j->began;
 	loop_timer_set(j->world->loop, &j->due_timer, j->began);
@@ -398,6 +443,8 @@ void job_cut(struct job *j)
 	while (j->has_next) {
 		tally_due(j->tally, &j->next_place);
 		count_call(j, &j->next_place, NULL, NULL, OUT_NOT_SENT, "run_cut_short");
-		j->has_next = schedule_next(&j->schedule, 0, &j->next_place);
+		if (j->next_request)
+			lanes_put(j->next_request);
+		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);
 	}
 }

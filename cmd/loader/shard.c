@@ -126,6 +126,27 @@ static int parse_headers(struct shard_target *t, const struct json *headers,
 	return 0;
 }
 
+/*
+ * A url with placeholders in its path or query: they may hold blanks, and stand for anything, so
+ * that only what comes before them can be split. render.h looks at the rest.
+ */
+static int parse_url_template(struct shard_target *t, char why[SHARD_WHY_SIZE])
+{
+	const char *host = t->url ? strstr(t->url, "://") : NULL;
+	const char *rest = host ? host + 3 + strcspn(host + 3, "/?{") : NULL;
+	char *url = t->url;
+	int rc;
+
+	if (!rest || (*rest != '/' && *rest != '?'))
+		return refuse(why, "the target url has placeholders outside of path and query");
+	t->path_template = x_asprintf("%s%s", *rest == '?' ? "/" : "", rest);
+	t->url = x_strndup(url, (size_t)(rest - url));
+	rc = parse_url(t, why);
+	free(t->url);
+	t->url = url;
+	return rc;
+}
+
 static int parse_protocol(struct shard_target *t, const char *version, char why[SHARD_WHY_SIZE])
 {
 	static const struct {
@@ -175,7 +196,11 @@ static int parse_target(struct shard_target *t, const struct json *j, char why[S
 		return refuse(why, "instance and cold must be a JSON pointer or header:NAME");
 	if (expect_parse(&t->expect, json_get(j, "expect"), short_why) != 0)
 		return refuse(why, "%s", short_why);
-	if (parse_url(t, why) != 0 || parse_protocol(t, json_get_str(j, "http_version"), why) != 0)
+	if (json_get_bool(j, "template", false) ? parse_url_template(t, why) : parse_url(t, why))
+		return -EINVAL;
+	if (t->path_template && t->function)
+		return refuse(why, "placeholders in the url of a lambda-invoke target");
+	if (parse_protocol(t, json_get_str(j, "http_version"), why) != 0)
 		return -EINVAL;
 	return parse_headers(t, json_get(j, "headers"), why);
 }
@@ -231,6 +256,38 @@ static int parse_workload(struct shard *sh, const struct json *j, char why[SHARD
 	return 0;
 }
 
+static int parse_filling(struct shard_payload *p, const struct json *j, char why[SHARD_WHY_SIZE])
+{
+	static const char *const words[] = {
+#define X(symbol, name) [symbol] = name,
+		FILLINGS(X)
+#undef X
+	};
+	const char *word = json_get_str(j, "template");
+
+	for (size_t i = 0; word && i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i], word) == 0)
+			p->filling = (enum filling)i;
+	if (word && p->filling == PAYLOAD_AS_IT_IS)
+		return refuse(why, "payloads[].template \"%.20s\"; expected json or text", word);
+	return 0;
+}
+
+static int parse_rows(struct shard_payload *p, const struct json *rows, char why[SHARD_WHY_SIZE])
+{
+	const char *format = json_get_str(rows, "format"), *order = json_get_str(rows, "order");
+
+	if (!rows)
+		return 0;
+	p->rows_file = dup_member(rows, "file");
+	p->rows_sha256_hex = dup_member(rows, "sha256");
+	if (!p->rows_file || !p->rows_sha256_hex || !format)
+		return refuse(why, "rows without file, sha256 or format");
+	p->is_ndjson = strcmp(format, "ndjson") == 0;
+	p->is_random = order && strcmp(order, "random") == 0;
+	return 0;
+}
+
 static int parse_payload(struct shard_payload *p, const struct json *j, char why[SHARD_WHY_SIZE])
 {
 	const char *text = json_get_str(j, "base64");
@@ -246,7 +303,9 @@ static int parse_payload(struct shard_payload *p, const struct json *j, char why
 	p->len_bytes = bytes.len_bytes;
 	p->bytes = buf_steal(&bytes);
 	digest_sha256_hex(p->bytes, p->len_bytes, p->sha256_hex);
-	return 0;
+	if (parse_filling(p, j, why) != 0)
+		return -EINVAL;
+	return parse_rows(p, json_get(j, "rows"), why);
 }
 
 static int parse_payloads(struct shard *sh, const struct json *list, char why[SHARD_WHY_SIZE])
@@ -351,9 +410,9 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 
 static void release_target(struct shard_target *t)
 {
-	char *all[] = {t->method, t->url,    t->host,	     t->authority,  t->path,
-		       t->query,  t->region, t->qualifier,   t->function,   t->instance,
-		       t->cold,	  t->ca,     t->http_method, t->unix_socket};
+	char *all[] = {t->method, t->url,    t->host,	     t->authority,   t->path,
+		       t->query,  t->region, t->qualifier,   t->function,    t->instance,
+		       t->cold,	  t->ca,     t->http_method, t->unix_socket, t->path_template};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
@@ -370,8 +429,11 @@ void shard_free(struct shard *sh)
 		return;
 	for (size_t i = 0; i < VARIANT_COUNT; i++)
 		release_target(&sh->targets[i]);
-	for (size_t i = 0; i < PAYLOADS_MAX; i++)
+	for (size_t i = 0; i < PAYLOADS_MAX; i++) {
 		free(sh->payloads[i].bytes);
+		free(sh->payloads[i].rows_file);
+		free(sh->payloads[i].rows_sha256_hex);
+	}
 	free(sh->id);
 	free(sh->subject);
 	free(sh->run);

@@ -42,6 +42,7 @@ struct shard_target {
 	char *url;
 	char *host, *authority; /* without brackets; host[:port] as written */
 	char *path, *query;	/* query may be NULL */
+	char *path_template;	/* path and query with placeholders; NULL = as they are */
 	char *unix_socket;	/* NULL = TCP */
 	enum engine_protocol protocol;
 	uint16_t port;
@@ -55,10 +56,24 @@ struct shard_target {
 	char *ca;
 };
 
+/* X(symbol, word on the wire): how values are filled into a payload */
+#define FILLINGS(X)                                                                                \
+	X(PAYLOAD_AS_IT_IS, "")                                                                    \
+	X(PAYLOAD_JSON, "json")                                                                    \
+	X(PAYLOAD_TEXT, "text")
+enum filling {
+#define X(symbol, name) symbol,
+	FILLINGS(X)
+#undef X
+};
+
 struct shard_payload {
 	char *bytes;
 	size_t len_bytes;
-	char sha256_hex[SHA256_HEX_SIZE];
+	char sha256_hex[SHA256_HEX_SIZE]; /* "" = not computed */
+	enum filling filling;
+	char *rows_file, *rows_sha256_hex; /* NULL = no rows */
+	bool is_ndjson, is_random;	   /* of the rows */
 };
 
 struct shard {

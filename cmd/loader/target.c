@@ -10,6 +10,7 @@
 #include "cmd/loader/jsonscan.h"
 
 #define HEAD_MAX_BYTES (64u * 1024u)
+#define CONTEXT_MAX_BYTES 512
 
 static const struct target_kind *const kinds[] = {&target_lambda, &target_http};
 
@@ -26,12 +27,14 @@ void target_scratch_init(struct target_scratch *s)
 	memset(s, 0, sizeof(*s));
 	buf_init(&s->log_tail, LOG_TAIL_MAX_BYTES);
 	buf_init(&s->head, HEAD_MAX_BYTES);
+	buf_init(&s->context, CONTEXT_MAX_BYTES);
 }
 
 void target_scratch_release(struct target_scratch *s)
 {
 	buf_release(&s->log_tail);
 	buf_release(&s->head);
+	buf_release(&s->context);
 	sigv4_result_release(&s->signature);
 }
 

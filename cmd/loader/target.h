@@ -41,6 +41,7 @@ struct answer {
 /* Buffers that are kept from call to call. */
 struct target_scratch {
 	struct buf log_tail, head;
+	struct buf context; /* of Lambda: the same for all calls of a run */
 	struct sigv4_result signature;
 };
 void target_scratch_init(struct target_scratch *s);
@@ -50,6 +51,7 @@ struct target_request {
 	const struct shard *shard;
 	const struct shard_target *target;
 	const struct shard_payload *payload;
+	const char *path, *query;	  /* the target's, or filled in for this call */
 	struct sigv4_signer *signer;	  /* NULL when the kind needs no credentials */
 	const char *const *header_values; /* of target->headers */
 	struct wall at;			  /* the second it is due in */

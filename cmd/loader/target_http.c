@@ -28,8 +28,8 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 	const char *method = t->http_method ? t->http_method : has_body ? "POST" : "GET";
 
 	(void)s;
-	buf_addf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", method, t->path, t->query ? "?" : "",
-		 t->query ? t->query : "", t->authority);
+	buf_addf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", method, rq->path, rq->query ? "?" : "",
+		 rq->query ? rq->query : "", t->authority);
 	add_unless_given(t, "User-Agent", "plimsoll/" PLIMSOLL_VERSION, out);
 	add_unless_given(t, "Accept", "*/*", out);
 	buf_addf(out, "Plimsoll-Run: %s\r\n", rq->shard->run);

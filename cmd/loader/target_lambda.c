@@ -15,11 +15,9 @@
 #include "cmd/loader/report_line.h"
 #include "cmd/loader/target.h"
 
-#define CONTEXT_MAX_BYTES 512
-
 static void write_context(const char *run, struct buf *out)
 {
-	struct buf json = BUF_INIT(CONTEXT_MAX_BYTES);
+	struct buf json = BUF_INIT(256);
 
 	buf_addf(&json, "{\"custom\":{\"plimsoll_run\":\"%s\"}}", run);
 	digest_base64(json.data, json.len_bytes, out);
@@ -36,7 +34,6 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 		   char why[SHARD_WHY_SIZE])
 {
 	const struct shard_target *t = rq->target;
-	struct buf context = BUF_INIT(CONTEXT_MAX_BYTES);
 	struct http_header headers[] = {
 		{"Host", t->authority},
 		{"Content-Type", "application/json"},
@@ -46,25 +43,24 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 	};
 	struct sigv4_request to_sign = {
 		.method = "POST",
-		.path = t->path,
-		.query = t->query,
+		.path = rq->path,
+		.query = rq->query,
 		.headers = headers,
 		.header_count = ARRAY_LEN(headers),
 		.body = rq->payload->bytes,
 		.body_bytes = rq->payload->len_bytes,
-		.payload_sha256_hex = rq->payload->sha256_hex,
+		.payload_sha256_hex = *rq->payload->sha256_hex ? rq->payload->sha256_hex : NULL,
 	};
 	int rc;
 
-	write_context(rq->shard->run, &context);
-	headers[4].value = buf_str(&context);
+	if (s->context.len_bytes == 0)
+		write_context(rq->shard->run, &s->context);
+	headers[4].value = buf_str(&s->context);
 	rc = sigv4_sign(rq->signer, &to_sign, rq->at, &s->signature);
-	if (rc != 0) {
-		rc = refuse(why, "cannot sign the request", rc);
-		goto out;
-	}
-	buf_addf(out, "POST %s%s%s HTTP/1.1\r\n", t->path, t->query ? "?" : "",
-		 t->query ? t->query : "");
+	if (rc != 0)
+		return refuse(why, "cannot sign the request", rc);
+	buf_addf(out, "POST %s%s%s HTTP/1.1\r\n", rq->path, rq->query ? "?" : "",
+		 rq->query ? rq->query : "");
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
 		buf_addf(out, "%s: %s\r\n", headers[i].name, headers[i].value);
 	sigv4_write_headers(&s->signature, out);
@@ -74,10 +70,8 @@ static int prepare(const struct target_request *rq, struct target_scratch *s, st
 	buf_adds(out, "\r\n");
 	buf_add(out, rq->payload->bytes, rq->payload->len_bytes);
 	if (buf_is_over(out))
-		rc = refuse(why, "the request is too long", -E2BIG);
-out:
-	buf_release(&context);
-	return rc;
+		return refuse(why, "the request is too long", -E2BIG);
+	return 0;
 }
 
 static void take_report(const struct response *r, struct target_scratch *s, struct answer *a)

@@ -246,6 +246,8 @@ static void prepare(const char *method, const char *payload, struct sigv4_signer
 				 &(struct target_request){.shard = &sh,
 							  .target = &t,
 							  .payload = &p,
+							  .path = path,
+							  .query = query,
 							  .signer = signer,
 							  .header_values = values,
 							  .at = wall_from_s(1440938160)},

@@ -1,0 +1,103 @@
+/*
+ * ahead.c - see ahead.h.
+ */
+#include "cmd/loader/ahead.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS_MIN 64u
+#define CALLS_MAX 4096u
+#define BYTES_MAX (32u * 1024u * 1024u) /* of all requests in the ring, about */
+#define HEAD_BYTES 2048u		/* of one, about */
+
+/* Two rounds, so that a whole burst is ready while the next one is being prepared. */
+static uint32_t calls_ahead(const struct schedule *s, const struct shard *sh)
+{
+	size_t longest = 0;
+	uint32_t n = MAX_OF(2 * s->round_n, CALLS_MIN);
+
+	for (size_t k = 0; k < sh->payload_count; k++)
+		longest = MAX_OF(longest, sh->payloads[k].len_bytes);
+	n = MIN_OF(n, CALLS_MAX);
+	return MIN_OF(n, (uint32_t)(BYTES_MAX / (HEAD_BYTES + 2 * longest)) + 1);
+}
+
+static bool has_singles(const struct lanes *ln)
+{
+	for (size_t i = 0; i < ln->shard->workload.variant_count; i++)
+		for (uint16_t k = 0; k < ln->shard->payload_count; k++)
+			if (lanes_is_single(ln, i, k))
+				return true;
+	return false;
+}
+
+void ahead_init(struct ahead *a, struct schedule *s, struct lanes *lanes,
+		const uint8_t index_of[VARIANT_COUNT])
+{
+	*a = (struct ahead){.schedule = s, .lanes = lanes, .index_of = index_of};
+	if (executor_is_closed(s->w.executor) || !has_singles(lanes))
+		return;
+	a->cap = calls_ahead(s, lanes->shard);
+	a->items = x_calloc(a->cap, sizeof(*a->items));
+}
+
+bool ahead_step(struct ahead *a)
+{
+	struct ahead_item *item;
+	char why[SHARD_WHY_SIZE];
+	size_t i;
+
+	if (a->count == a->cap || a->is_at_end)
+		return false;
+	item = &a->items[(a->first + a->count) % a->cap];
+	if (!schedule_next(a->schedule, 0, &item->place)) {
+		a->is_at_end = true;
+		return false;
+	}
+	a->count++;
+	item->request = NULL;
+	i = a->index_of[item->place.variant];
+	/* What cannot be prepared is tried again, and reported, when it is due. */
+	if (lanes_is_single(a->lanes, i, item->place.payload) &&
+	    lanes_get(a->lanes, i, &item->place, wall_add_ns(a->origin, item->place.due_ns),
+		      &item->request, why) != 0)
+		item->request = NULL;
+	return true;
+}
+
+bool ahead_next(struct ahead *a, struct place *place, struct prepared **request)
+{
+	*request = NULL;
+	if (a->count == 0)
+		return !a->is_at_end && schedule_next(a->schedule, 0, place);
+	*place = a->items[a->first].place;
+	*request = a->items[a->first].request;
+	a->first = (a->first + 1) % a->cap;
+	a->count--;
+	return true;
+}
+
+int ahead_request(struct ahead *a, const struct place *place, struct wall due,
+		  struct prepared *prepared, struct prepared **out, char why[SHARD_WHY_SIZE])
+{
+	size_t i = a->index_of[place->variant];
+
+	if (prepared && lanes_is_fresh(a->lanes, i, prepared)) {
+		*out = prepared;
+		return 0;
+	}
+	if (prepared)
+		lanes_put(prepared);
+	a->late += a->cap > 0 && lanes_is_single(a->lanes, i, place->payload);
+	return lanes_get(a->lanes, i, place, due, out, why);
+}
+
+void ahead_release(struct ahead *a)
+{
+	for (; a->count > 0; a->count--, a->first = (a->first + 1) % a->cap)
+		if (a->items[a->first].request)
+			lanes_put(a->items[a->first].request);
+	free(a->items);
+	*a = (struct ahead){0};
+}
