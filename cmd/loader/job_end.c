@@ -129,6 +129,8 @@ static struct json *bytes_json(const struct job *j)
 	struct json *o = json_obj();
 
 	for (size_t i = 0; i < j->shard->workload.variant_count; i++) {
+		if (!j->pools[i]) /* its name did not resolve */
+			continue;
 		engine_pool_stats(j->pools[i], &one);
 		all.sent_bytes += one.sent_bytes;
 		all.received_bytes += one.received_bytes;
