@@ -165,7 +165,7 @@ static enum exit_code verdict(const struct load_run *r, const struct limits *l)
 		return EXIT_CANCELLED;
 	if (all->failed)
 		return EXIT_AGAIN;
-	if (json_len(all->suspect) || all->was_cut || !all->outcomes[OUT_OK])
+	if (json_len(all->suspect) || !load_run_is_complete(r) || !all->outcomes[OUT_OK])
 		code = EXIT_CANNOT_TELL;
 	for (size_t i = 0; i < l->count; i++)
 		if (!l->items[i].is_met)

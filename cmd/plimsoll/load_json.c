@@ -151,6 +151,7 @@ struct json *load_report_json(const struct load_report *rep)
 	json_put_int(o, "processes", run->plan->processes);
 	put_result(o, is_one ? &run->plan->works[0] : NULL, &run->total);
 	json_put(o, "cpu", cpu_json(run));
+	json_put_bool(o, "is_complete", load_run_is_complete(run));
 	json_put_bool(o, "is_cancelled", run->was_cancelled);
 	json_put(o, "limits", limits_json(rep));
 	if (is_one)

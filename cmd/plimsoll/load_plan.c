@@ -19,7 +19,7 @@
 #define RATE_MAX_PER_S 1e6
 #define STAGES_SHOWN 6
 #define IN_FLIGHT_MIN 64 /* of the open model: a slow second must find connections */
-#define IN_FLIGHT_MAX 10000
+#define IN_FLIGHT_MAX 1000
 #define STREAMS_A_CONNECTION 32 /* unless --connections says otherwise */
 #define IN_FLIGHT_S 2		/* that many seconds of the rate may be waiting for answers */
 

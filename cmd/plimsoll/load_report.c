@@ -274,6 +274,10 @@ void load_report_text(const struct load_report *rep, struct buf *out)
 	}
 	add_quality(all, out);
 	add_limits(rep, out);
+	if (!load_run_is_complete(run))
+		buf_addf(out, "  incomplete  of %zu shards %zu told their result, %zu failed\n",
+			 (size_t)run->plan->processes * run->plan->work_count, all->shards,
+			 all->failed);
 	if (all->failure[0])
 		buf_addf(out, "  %s      %s\n", all->failed ? "failed" : "ended ", all->failure);
 }

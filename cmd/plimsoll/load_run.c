@@ -192,6 +192,26 @@ static void on_output(struct loop *l, struct loop_watch *w, unsigned what)
 	stop_if_over(ld->run, ld);
 }
 
+static void stop_loaders(struct load_run *r, int signo)
+{
+	for (size_t i = 0; i < r->plan->processes; i++)
+		if (r->loaders[i].is_running)
+			proc_kill(&r->loaders[i].proc, signo);
+}
+
+/* Without its share the rest is not the load that was asked for. */
+static void look_at_end(struct load_run *r, const struct load_loader *ld)
+{
+	if (ld->code == EXIT_FINE || r->was_cancelled)
+		return;
+	load_live_end(&r->live);
+	if (ld->code == 128 + SIGABRT)
+		log_error("plimsoll-loader met a bug of ours and stopped");
+	else if (ld->code > 128)
+		log_error("plimsoll-loader was killed by a signal (%s)", strsignal(ld->code - 128));
+	stop_loaders(r, SIGTERM);
+}
+
 static void on_end(struct loop *l, struct loop_watch *w, unsigned what)
 {
 	struct load_loader *ld = CONTAINER_OF(w, struct load_loader, end);
@@ -203,6 +223,7 @@ static void on_end(struct loop *l, struct loop_watch *w, unsigned what)
 	ld->code = code < 0 ? EXIT_AGAIN : code;
 	loop_unwatch(l, w);
 	ld->is_running = false;
+	look_at_end(ld->run, ld);
 	stop_if_over(ld->run, ld);
 }
 
@@ -216,9 +237,7 @@ static void on_signal(struct loop *l, int signo, void *ctx)
 	load_live_end(&r->live);
 	if (is_first)
 		log_info("stopping; what was measured so far is told (again: at once)");
-	for (size_t i = 0; i < r->plan->processes; i++)
-		if (r->loaders[i].is_running)
-			proc_kill(&r->loaders[i].proc, is_first ? SIGTERM : SIGKILL);
+	stop_loaders(r, is_first ? SIGTERM : SIGKILL);
 }
 
 static void on_second(struct loop *l, struct loop_timer *t)
@@ -292,20 +311,13 @@ static enum exit_code code_of(const struct load_run *r)
 	for (size_t i = 0; i < r->plan->processes; i++) {
 		int own = r->loaders[i].code;
 
-		if (own == 128 + SIGABRT) {
-			log_error("plimsoll-loader met a bug of ours and stopped");
-			own = EXIT_BUG;
-		} else if (own > 128) {
-			if (!r->was_cancelled)
-				log_error("plimsoll-loader was killed by a signal (%s)",
-					  strsignal(own - 128));
-			own = EXIT_AGAIN;
-		}
+		if (own > 128)
+			own = own == 128 + SIGABRT ? EXIT_BUG : EXIT_AGAIN;
 		code = exit_code_worse(code, (enum exit_code)own);
 	}
-	if (code == EXIT_FINE && r->total.shards < r->plan->processes * r->plan->work_count) {
+	if (r->total.shards < r->plan->processes * r->plan->work_count) {
 		log_error("a loader ended without telling what it measured");
-		code = EXIT_AGAIN;
+		code = exit_code_worse(code, EXIT_AGAIN);
 	}
 	return code;
 }
@@ -325,9 +337,7 @@ static int begin(struct load_run *r)
 	for (uint32_t i = 0; i < r->plan->processes && !rc; i++)
 		rc = start(r, i, at, &a);
 	if (rc)
-		for (uint32_t i = 0; i < r->plan->processes; i++)
-			if (r->loaders[i].is_running)
-				proc_kill(&r->loaders[i].proc, SIGKILL);
+		stop_loaders(r, SIGKILL);
 	free(program);
 	return rc;
 }
@@ -352,6 +362,12 @@ enum exit_code load_run(struct load_run *r)
 	loop_free(r->loop);
 	r->cpu_s = children_cpu_s();
 	return rc ? EXIT_AGAIN : code_of(r);
+}
+
+bool load_run_is_complete(const struct load_run *r)
+{
+	return r->total.shards == r->plan->processes * r->plan->work_count && !r->total.failed &&
+	       !r->total.was_cut && !r->odd_lines;
 }
 
 void load_run_release(struct load_run *r)

@@ -56,6 +56,8 @@ struct load_run {
 
 /* EXIT_FINE: every shard has told how it went. Else 100, 101 or 111, told on stderr. */
 enum exit_code load_run(struct load_run *r);
+/* Every shard told its whole result: none is missing, failed or was cut short. */
+bool load_run_is_complete(const struct load_run *r);
 void load_run_release(struct load_run *r);
 
 #endif

@@ -1,13 +1,14 @@
 """plimsoll load: the engine as a load tool of its own, against a real nginx."""
 import json
+import os
 import signal
-import time
 
 import pytest
 from hdrh.log import HistogramLogReader
 from hdrh.histogram import HdrHistogram
 
 from helpers.programs import pl, start
+from helpers.servers import wait_for
 
 OUTCOMES = ("ok", "function_error", "throttled", "http_error", "timeout", "connect", "tls", "dns", "aborted", "not_sent")
 
@@ -194,15 +195,23 @@ def test_files(load, site, tmp_path):
 
 def test_ctrl_c_tells_what_there_is(tmp_path, site):
     p = start("plimsoll", "load", site.url + "/ok", "--duration", "60s", "--csv", "s.csv", "--json", home=tmp_path, cwd=tmp_path)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and len((tmp_path / "s.csv").read_bytes().splitlines()
-                                              if (tmp_path / "s.csv").exists() else []) < 2:
-        time.sleep(0.05)
+    wait_for("a row", lambda: (tmp_path / "s.csv").exists() and (tmp_path / "s.csv").read_bytes().count(b"\n") > 1)
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
     o = json.loads(out)
     assert p.returncode == 130, err
     assert o["is_cancelled"] and o["requests"]["ok"] > 10 and sum(o["requests"][c] for c in OUTCOMES) == o["requests"]["due"]
+
+
+def test_a_loader_that_is_killed_is_told(tmp_path, site):
+    """Without its share the rest is not what was asked for: it ends, and what was measured is no result."""
+    p = start("plimsoll", "load", site.url + "/ok", "--duration", "60s", "--csv", "s.csv", "-p", 2, home=tmp_path, cwd=tmp_path)
+    wait_for("two rows", lambda: (tmp_path / "s.csv").exists() and (tmp_path / "s.csv").read_bytes().count(b"\n") > 2)
+    loaders = [int(pid) for pid in open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()]
+    os.kill(loaders[0], signal.SIGKILL)
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == 111 and b"killed by a signal" in err and b"without telling what it measured" in err, err
+    assert not os.path.exists(f"/proc/{loaders[1]}")
 
 
 def test_a_function_is_called_with_what_its_rule_says(cloud, tmp_path):
