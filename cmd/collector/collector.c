@@ -11,6 +11,7 @@
 #include "cmd/collector/bookkeeping.h"
 #include "cmd/collector/cloud.h"
 #include "cmd/collector/finish.h"
+#include "cmd/collector/past.h"
 #include "cmd/collector/runs.h"
 #include "cmd/collector/sources.h"
 #include "common/base/log.h"
@@ -18,6 +19,7 @@
 
 /* Reports of other tools that come after the verdict are put into one amendment after this. */
 #define REPORTS_WAIT_MS 60000
+#define HISTORY "history" /* of the state: past.h */
 
 struct collector_opts {
 	struct cloud_opts cloud;
@@ -177,6 +179,24 @@ static void remember_call_time(const struct collector *c, const struct run *r,
 	free(key);
 }
 
+/* What it measured, for later runs that have no old version to call. */
+static void remember_figures(const struct collector *c, const struct run *r,
+			     const struct judgement *j)
+{
+	struct json *doc, *added;
+	char *key;
+
+	if (!stage_has_state(c->st) || !r->subject)
+		return;
+	key = x_asprintf(HISTORY "/%s", r->subject);
+	doc = stage_state_get(c->st, key);
+	added = past_add(doc, r->plan, j, r->last);
+	if (added)
+		stage_state_put(c->st, key, added);
+	json_free(doc);
+	free(key);
+}
+
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
@@ -192,6 +212,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
 	remember_call_time(c, r, g);
+	remember_figures(c, r, j);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);
@@ -482,9 +503,11 @@ static const struct opt opts[] = {
 
 int main(int argc, char **argv)
 {
+	static const char *const namespaces[] = {HISTORY, NULL};
 	static const struct stage_def def = {
 		.name = "collector",
 		.inbox = INBOX_RUNS,
+		.namespaces = namespaces,
 		.synopsis = "[options] < results > verdicts",
 		.about =
 			"Holds each run until its plan and all its shards are there, in any "

@@ -139,7 +139,7 @@ static void make_metric(const struct json *planned, const struct gathered *g,
 	m->is_higher_better = direction && strcmp(direction, "higher") == 0;
 	m->is_known = metric_parse(m->name, &m->spec) == 0;
 	if (m->is_known) {
-		estimate_make(g, &m->spec, opts, &m->est);
+		estimate_make(g, m->name, &m->spec, opts, &m->est);
 	} else {
 		m->est = (struct estimate){.cannot = "unknown-metric",
 					   .diff = (double)NAN,
@@ -148,7 +148,7 @@ static void make_metric(const struct json *planned, const struct gathered *g,
 					   .upper_new = (double)NAN};
 	}
 	m->limit = json_get_real(m->tolerance, m->est.is_points ? "points" : "ratio", 0);
-	m->is_gate = json_get_bool(planned, "is_gate", false) && opts->has_old;
+	m->is_gate = json_get_bool(planned, "is_gate", false) && (opts->has_old || opts->past);
 }
 
 static void make_metrics(const struct json *plan, const struct gathered *g,
@@ -267,6 +267,17 @@ static void confirm(const struct json *plan, struct judgement *j)
 	}
 }
 
+/* NULL: not compared with past runs, or there are too few of them for any word. */
+static const struct json *past_of(const struct json *plan)
+{
+	const char *compare = json_get_str(plan, "compare");
+	const struct json *past = json_get(plan, "past");
+
+	if (!compare || strcmp(compare, "stored") != 0 || json_len(past) < STORED_RUNS_MIN)
+		return NULL;
+	return past;
+}
+
 void judge_run(const struct json *plan, struct gathered *g, const struct judge_facts *facts,
 	       struct judgement *out)
 {
@@ -274,6 +285,7 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 		   *run = json_str(json_at(plan, "run.id"));
 	struct estimate_options opts = {
 		.has_old = compare && strcmp(compare, "interleaved") == 0,
+		.past = past_of(plan),
 		.environments = json_get_real(plan, "environments", 1),
 		.lottery = json_get_real(plan, "lottery", JUDGE_LOTTERY),
 		.seed = boot_seed(run ? run : ""),
@@ -286,7 +298,7 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 	judge_metrics(out);
 	gate = first_gate(out, VERDICT_NONE);
 	out->interval_basis = gate ? gate->est.basis : BASIS_NONE;
-	if (opts.has_old)
+	if (opts.has_old || opts.past)
 		judge_verdict(out);
 	else
 		snprintf(out->verdict_reason, sizeof(out->verdict_reason),

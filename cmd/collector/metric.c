@@ -69,7 +69,8 @@ int metric_parse(const char *name, struct metric_spec *out)
 
 const char *estimate_basis_name(enum estimate_basis b)
 {
-	static const char *const names[] = {"none", "environments", "blocks-widened", "blocks"};
+	static const char *const names[] = {"none", "environments", "blocks-widened", "blocks",
+					    "stored"};
 
 	return names[b];
 }
@@ -128,7 +129,7 @@ static bool value_of(const struct gathered *g, const struct metric_spec *spec, e
 	return value_of_histogram(h, spec, out);
 }
 
-void estimate_make(const struct gathered *g, const struct metric_spec *spec,
+void estimate_make(const struct gathered *g, const char *name, const struct metric_spec *spec,
 		   const struct estimate_options *opts, struct estimate *out)
 {
 	*out = (struct estimate){.diff = NOTHING,
@@ -137,10 +138,12 @@ void estimate_make(const struct gathered *g, const struct metric_spec *spec,
 				 .upper_new = NOTHING,
 				 .is_points = spec->stat == STAT_SHARE};
 	if (spec->stat == STAT_SHARE) {
-		share_estimate(g, spec, opts, out);
+		share_estimate(g, name, spec, opts, out);
 		return;
 	}
 	out->has_new = value_of(g, spec, VARIANT_NEW, &out->new, &out->n_new);
+	if (opts->past)
+		stored_estimate(opts, name, out);
 	if (!opts->has_old)
 		return;
 	out->has_old = value_of(g, spec, VARIANT_OLD, &out->old, &out->n_old);
@@ -177,6 +180,7 @@ void estimate_bounds(const struct estimate *e, double level, struct bounds *b)
 	*b = (struct bounds){NOTHING, NOTHING, NOTHING, NOTHING};
 	switch (e->basis) {
 	case BASIS_ENVIRONMENTS:
+	case BASIS_STORED:
 		welch_bounds(&e->log_welch, level, &b->low, &b->high);
 		welch_bounds(&e->abs_welch, level, &b->low_abs, &b->high_abs);
 		b->low = expm1(b->low);

@@ -43,6 +43,41 @@ static bool share_of(const struct gathered *g, const struct metric_spec *spec, e
 	return among > 0;
 }
 
+/* Each past run is a block: that runs differ by more than chance shows in the design effect. */
+static size_t past_blocks(const struct json *past, const char *name, struct rate_block *blocks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_len(past); i++) {
+		const struct json *v = stored_value(json_elem(past, i), name);
+		int64_t due = json_get_int(v, "n", 0);
+		double share = json_get_real(v, "value", (double)NAN);
+
+		if (due <= 0 || due > UINT32_MAX || !(share >= 0 && share <= 1))
+			continue;
+		blocks[count].due = (uint32_t)due;
+		blocks[count++].bad = (uint32_t)llround(share * (double)due);
+	}
+	return count;
+}
+
+/* Which are the old blocks: those of the same minutes, or the past runs. */
+static size_t old_blocks(const struct gathered *g, const char *name,
+			 const struct estimate_options *opts, struct rate_block *blocks,
+			 struct estimate *e)
+{
+	size_t count;
+
+	if (!opts->past)
+		return g->block_count;
+	count = past_blocks(opts->past, name, blocks);
+	e->n_old = count;
+	e->has_old = count > 0;
+	if (count < STORED_RUNS_MIN)
+		e->cannot = "few-runs";
+	return count;
+}
+
 static void compare(struct estimate *e)
 {
 	e->diff = e->diff_abs = e->rate.new.share - e->rate.old.share;
@@ -58,25 +93,30 @@ static void compare(struct estimate *e)
 	e->note = "none-seen";
 }
 
-void share_estimate(const struct gathered *g, const struct metric_spec *spec,
+void share_estimate(const struct gathered *g, const char *name, const struct metric_spec *spec,
 		    const struct estimate_options *opts, struct estimate *e)
 {
 	struct rate_block *blocks[VARIANT_COUNT];
+	size_t old_count;
 
 	e->has_new = share_of(g, spec, VARIANT_NEW, &e->new, &e->n_new);
-	if (!opts->has_old)
+	if (!opts->has_old && !opts->past)
 		return;
-	e->has_old = share_of(g, spec, VARIANT_OLD, &e->old, &e->n_old);
+	if (opts->has_old)
+		e->has_old = share_of(g, spec, VARIANT_OLD, &e->old, &e->n_old);
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		blocks[v] = x_calloc(g->block_count + 1, sizeof(*blocks[v]));
+		blocks[v] = x_calloc(g->block_count + json_len(opts->past) + 1, sizeof(*blocks[v]));
 	count_blocks(g, spec, blocks);
+	old_count = old_blocks(g, name, opts, blocks[VARIANT_OLD], e);
 	if (!e->has_old || !e->has_new)
-		e->cannot = "no-data";
-	else if (rate_diff_init(&e->rate, blocks[VARIANT_OLD], g->block_count, blocks[VARIANT_NEW],
+		e->cannot = e->cannot ? e->cannot : "no-data";
+	else if (rate_diff_init(&e->rate, blocks[VARIANT_OLD], old_count, blocks[VARIANT_NEW],
 				g->block_count) != 0)
-		e->cannot = "few-blocks";
-	else
+		e->cannot = e->cannot ? e->cannot : "few-blocks";
+	else if (!e->cannot)
 		compare(e);
+	if (opts->past)
+		e->old = e->rate.old.share;
 	for (int v = 0; v < VARIANT_COUNT; v++)
 		free(blocks[v]);
 }

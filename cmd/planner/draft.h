@@ -32,6 +32,7 @@ struct draft {
 	bool is_day_spent;
 
 	bool has_old;
+	struct json *past; /* owned; runs that stand in for an old version, or NULL */
 	struct version old, new;
 	struct room room;
 	struct shape shape;

@@ -6,19 +6,9 @@
 
 #define DAY_SIZE 11 /* "2026-11-22" and its NUL */
 
-void ledger_function_key(const char *subject, char out[LEDGER_KEY_SIZE])
+void ledger_key(const char *folder, const char *subject, char out[LEDGER_KEY_SIZE])
 {
-	snprintf(out, LEDGER_KEY_SIZE, "planner/functions/%s", subject);
-}
-
-void ledger_duration_key(const char *subject, char out[LEDGER_KEY_SIZE])
-{
-	snprintf(out, LEDGER_KEY_SIZE, "durations/%s", subject);
-}
-
-void ledger_accepted_key(const char *subject, char out[LEDGER_KEY_SIZE])
-{
-	snprintf(out, LEDGER_KEY_SIZE, "accepted/%s", subject);
+	snprintf(out, LEDGER_KEY_SIZE, "%s/%s", folder, subject);
 }
 
 static void day_of(struct wall at, char out[DAY_SIZE])
@@ -62,4 +52,30 @@ struct json *ledger_note_plan(const struct json *doc, struct wall at, const stru
 		json_put(o, "tests", json_obj());
 	json_put(json_get(o, "tests"), plan->test, entry);
 	return o;
+}
+
+static bool has_text(const struct json *o, const char *key, const char *text)
+{
+	const char *own = json_get_str(o, key);
+
+	return own && text && strcmp(own, text) == 0;
+}
+
+struct json *ledger_past(const struct json *history, const struct json *accepted, const char *test)
+{
+	const struct json *all = json_get(json_get(history, "tests"), test);
+	const char *run = json_get_str(accepted, "run");
+	struct json *out = json_arr();
+	size_t first = 0;
+
+	for (size_t i = 0; i < json_len(all); i++)
+		if (has_text(json_elem(all, i), "run", run))
+			first = i;
+	for (size_t i = first; i < json_len(all); i++) {
+		const struct json *entry = json_elem(all, i);
+
+		if (!has_text(entry, "verdict", "worse") || has_text(entry, "run", run))
+			json_push(out, json_copy(entry));
+	}
+	return out;
 }

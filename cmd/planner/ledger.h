@@ -6,6 +6,8 @@
  *	planner/functions/ACCOUNT/NAME	{"tests": {"compare": {"at": "2026-...Z", "run": "r..."}}}
  *					(and "confirms", the run that it repeats)
  *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
+ *	history/ACCOUNT/NAME		{"tests": {"compare": [{"run", "verdict", "metrics"}, ...]}}
+ *					written by the collector: its valid runs, the oldest first
  *	accepted/ACCOUNT/NAME		{"version": "2", "code_sha256": "...", "run": "r..."}
  *					written by plimsoll accept: the baseline until the next one
  *
@@ -20,10 +22,12 @@
 #define LEDGER_SPENT_KEY "planner/spent"
 #define LEDGER_KEY_SIZE 192
 
-/* "planner/functions/prod/hello" */
-void ledger_function_key(const char *subject, char out[LEDGER_KEY_SIZE]);
-void ledger_accepted_key(const char *subject, char out[LEDGER_KEY_SIZE]);
-void ledger_duration_key(const char *subject, char out[LEDGER_KEY_SIZE]);
+/* "planner/functions/prod/hello" of LEDGER_FUNCTIONS and a subject. */
+#define LEDGER_FUNCTIONS "planner/functions"
+#define LEDGER_DURATIONS "durations"
+#define LEDGER_HISTORY "history"
+#define LEDGER_ACCEPTED "accepted"
+void ledger_key(const char *folder, const char *subject, char out[LEDGER_KEY_SIZE]);
 
 /* Micro-dollars booked on that time's day; 0 for another day. doc may be NULL. */
 int64_t ledger_spent(const struct json *doc, struct wall at);
@@ -31,5 +35,10 @@ int64_t ledger_spent(const struct json *doc, struct wall at);
 struct json *ledger_spend(const struct json *doc, struct wall at, int64_t micro_usd);
 /* The function's document with this plan in it. The caller's to free. */
 struct json *ledger_note_plan(const struct json *doc, struct wall at, const struct plan *plan);
+/*
+ * The runs of this test that a further one can be held against, the caller's: none that was worse,
+ * unless a person accepted it, and none before the one that was accepted last. Both may be NULL.
+ */
+struct json *ledger_past(const struct json *history, const struct json *accepted, const char *test);
 
 #endif

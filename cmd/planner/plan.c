@@ -206,6 +206,7 @@ static void finish(struct draft *d, struct plan *out)
 		out->cost_micro_usd = d->estimate.cost_micro_usd;
 	}
 	buf_release(&d->reason);
+	json_free(d->past);
 }
 
 static void make_one(struct draft *d, const struct config_test *test, struct plan *out)

@@ -193,22 +193,28 @@ static bool book(struct planner *p, const struct event *ev, const struct plan *p
 	return true;
 }
 
+static struct json *remembered(const struct planner *p, const char *folder, const char *subject)
+{
+	char key[LEDGER_KEY_SIZE];
+
+	ledger_key(folder, subject, key);
+	return stage_state_get(p->stage, key);
+}
+
 static int take_changed(struct planner *p, const struct event *ev)
 {
-	char key[LEDGER_KEY_SIZE], duration_key[LEDGER_KEY_SIZE], accepted_key[LEDGER_KEY_SIZE];
+	char key[LEDGER_KEY_SIZE];
 	struct plan_list list = {0};
-	struct json *past, *duration, *accepted,
-		*spent = stage_state_get(p->stage, LEDGER_SPENT_KEY);
+	struct json *past = remembered(p, LEDGER_FUNCTIONS, ev->subject);
+	struct json *duration = remembered(p, LEDGER_DURATIONS, ev->subject);
+	struct json *history = remembered(p, LEDGER_HISTORY, ev->subject);
+	struct json *accepted = remembered(p, LEDGER_ACCEPTED, ev->subject);
+	struct json *spent = stage_state_get(p->stage, LEDGER_SPENT_KEY);
 	char *endpoint = endpoint_of(p, ev);
 	bool is_booked = false;
 	int rc = 0;
 
-	ledger_function_key(ev->subject, key);
-	ledger_duration_key(ev->subject, duration_key);
-	ledger_accepted_key(ev->subject, accepted_key);
-	accepted = stage_state_get(p->stage, accepted_key);
-	past = stage_state_get(p->stage, key);
-	duration = stage_state_get(p->stage, duration_key);
+	ledger_key(LEDGER_FUNCTIONS, ev->subject, key);
 	if (spent) { /* other processes book too; without --state ours is all there is */
 		json_free(p->spent);
 		p->spent = spent;
@@ -218,6 +224,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 				       .options = &p->options,
 				       .endpoint = endpoint,
 				       .past = past,
+				       .history = history,
 				       .accepted = accepted,
 				       .call_ms = json_get_real(duration, "call_ms", 0),
 				       .spent_micro_usd = ledger_spent(p->spent, ev->time)},
@@ -236,6 +243,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 	plan_list_release(&list);
 	json_free(past);
 	json_free(duration);
+	json_free(history);
 	json_free(accepted);
 	free(endpoint);
 	return rc;
@@ -264,18 +272,19 @@ static void planner_metrics(struct stage *st, struct prom *page, void *ctx)
 
 static int planner_take(struct stage *st, const struct event *ev, void *ctx)
 {
+	/* All of it: numbers begin again with another function of the same name. */
+	static const char *const folders[] = {LEDGER_FUNCTIONS, LEDGER_DURATIONS, LEDGER_HISTORY,
+					      LEDGER_ACCEPTED};
 	struct planner *p = ctx;
 	char key[LEDGER_KEY_SIZE];
 
 	if (ev->kind == EV_FUNCTION_CHANGED)
 		return take_changed(p, ev);
 	BUG_ON(ev->kind != EV_FUNCTION_REMOVED);
-	ledger_function_key(ev->subject, key);
-	stage_state_put(st, key, NULL);
-	ledger_duration_key(ev->subject, key);
-	stage_state_put(st, key, NULL);
-	ledger_accepted_key(ev->subject, key); /* numbers begin again with another function */
-	stage_state_put(st, key, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		ledger_key(folders[i], ev->subject, key);
+		stage_state_put(st, key, NULL);
+	}
 	return 0;
 }
 
@@ -302,8 +311,9 @@ static void planner_reload(struct stage *st, void *ctx)
 
 int main(int argc, char **argv)
 {
-	static const char *const docs[] = {LEDGER_SPENT_KEY, "planner/functions/@", "durations/@",
-					   "accepted/@", NULL};
+	static const char *const docs[] = {LEDGER_SPENT_KEY,	  LEDGER_FUNCTIONS "/@",
+					   LEDGER_DURATIONS "/@", LEDGER_HISTORY "/@",
+					   LEDGER_ACCEPTED "/@",  NULL};
 	static const struct stage_def def = {
 		.name = "planner",
 		.inbox = INBOX_CHANGES,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd/planner/draft.h"
+#include "cmd/planner/ledger.h"
 
 static bool is_equal(const char *a, const char *b)
 {
@@ -128,6 +129,22 @@ static enum baseline hold_against_accepted(struct draft *d)
 	return BASELINE_IS_OLD;
 }
 
+/* Fewer past runs say nothing of how runs differ: as the collector has it. */
+#define PAST_RUNS_MIN 5
+
+static bool hold_against_past(struct draft *d)
+{
+	d->past = d->test ? ledger_past(d->in->history, d->in->accepted, d->test->name) : NULL;
+	if (json_len(d->past) >= PAST_RUNS_MIN) {
+		draft_note(d, "no old version can be called: held against the last %zu runs",
+			   json_len(d->past));
+		return true;
+	}
+	json_free(d->past);
+	d->past = NULL;
+	return false;
+}
+
 static void say_nothing_to_compare(struct draft *d)
 {
 	if (d->account->provider == PROVIDER_HTTP)
@@ -176,6 +193,6 @@ void version_pick(struct draft *d)
 			"calibrate needs a second published copy of the code of %s, and there is "
 			"none",
 			d->new.qualifier ? d->new.qualifier : "the function");
-	else if (!d->has_old && baseline == BASELINE_NONE)
+	else if (!d->has_old && baseline == BASELINE_NONE && !hold_against_past(d))
 		say_nothing_to_compare(d);
 }

@@ -195,6 +195,13 @@ static void put_deadline(const struct draft *d, struct json *into)
 	json_put_str(into, "deadline", text);
 }
 
+static void put_compare(const struct draft *d, struct json *o)
+{
+	json_put_str(o, "compare", d->has_old ? "interleaved" : d->past ? "stored" : "none");
+	if (d->past)
+		json_put(o, "past", json_copy(d->past));
+}
+
 struct json *write_run(const struct draft *d)
 {
 	bool is_estimated = d->estimate.call.basis != NULL;
@@ -210,7 +217,7 @@ struct json *write_run(const struct draft *d)
 	json_put_str(o, "config_sha256", d->in->config->sha256_hex);
 	if (!is_estimated)
 		return o;
-	json_put_str(o, "compare", d->has_old ? "interleaved" : "none");
+	put_compare(d, o);
 	json_put(o, "variants", variants_of(d));
 	json_put(o, "estimate", estimate_of(d));
 	json_put(o, "price", price_of(d));

@@ -123,6 +123,7 @@ static const struct {
 	{"doc:published", W | A, 0},
 	{"doc:planner", P | A, 0},
 	{"doc:durations", P | C | A, 0},
+	{"doc:history", P | C | A, 0},
 	{"doc:accepted", P | A, S},
 	{"doc:sink", S | A, 0},
 	{"doc:gateways", S | A, 0},

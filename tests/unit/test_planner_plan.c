@@ -91,6 +91,7 @@ struct plan_case {
 	const char *run;      /* that the event names, to be confirmed; NULL = none */
 	const char *past;     /* JSON, NULL = none */
 	const char *accepted; /* the same */
+	const char *history;  /* the same */
 	double call_ms;
 	int64_t spent_micro_usd;
 	size_t count;	       /* of plans */
@@ -251,6 +252,47 @@ static const struct plan_case plan_cases[] = {
 		  {"reason", "code changed; no old version can be called: objectives only"},
 		  {"estimate.detectable_ratio", NULL}},
 	 .shard = {{"targets.0.variant", "new"}, {"targets.1", NULL}}},
+	{"nothing older, but past runs", "prod/hello", "{\"candidates\": []}",
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"r0\", \"verdict\": \"not-compared\", "
+		    "\"metrics\": {}}"
+		    ", {\"run\": \"r1\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r2\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r3\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r4\", \"verdict\": \"not-compared\", \"metrics\": {}}]}}",
+	 .count = 1,
+	 .want = {{"compare", "stored"},
+		  {"past.4.run", "r4"},
+		  {"reason",
+		   "code changed; no old version can be called: held against the last 5 runs"}},
+	 .shard = {{"targets.1", NULL}}},
+	{"a worse run is no measure of the next", "prod/hello", "{\"candidates\": []}",
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"r0\", \"verdict\": \"not-compared\", "
+		    "\"metrics\": {}}"
+		    ", {\"run\": \"r1\", \"verdict\": \"worse\", \"metrics\": {}}"
+		    ", {\"run\": \"r2\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r3\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r4\", \"verdict\": \"not-compared\", \"metrics\": {}}]}}",
+	 .count = 1, .want = {{"compare", "none"}, {"past", NULL}}, .shard = {{"targets.1", NULL}}},
+	{"unless it was accepted: then nothing before it is", "prod/hello", "{\"candidates\": []}",
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"r0\", \"verdict\": \"not-compared\", "
+		    "\"metrics\": {}}"
+		    ", {\"run\": \"r1\", \"verdict\": \"worse\", \"metrics\": {}}"
+		    ", {\"run\": \"r2\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r3\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r4\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r5\", \"verdict\": \"not-compared\", \"metrics\": {}}]}}",
+	 .accepted = "{\"run\": \"r1\"}", .count = 1,
+	 .want = {{"compare", "stored"}, {"past.0.run", "r1"}, {"past.5", NULL}},
+	 .shard = {{"targets.1", NULL}}},
+	{"past runs are not looked at where an old version can be called", "prod/hello", "{}",
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"r0\", \"verdict\": \"not-compared\", "
+		    "\"metrics\": {}}"
+		    ", {\"run\": \"r1\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r2\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r3\", \"verdict\": \"not-compared\", \"metrics\": {}}"
+		    ", {\"run\": \"r4\", \"verdict\": \"not-compared\", \"metrics\": {}}]}}",
+	 .count = 1, .want = {{"compare", "interleaved"}, {"past", NULL}},
+	 .shard = {{"targets.0.variant", "old"}}},
 	{"which line keeps an old version", "plain/hello", "{\"candidates\": []}", .count = 1,
 	 .want = {{"reason", "code changed; no old version can be called: objectives only "
 			     "(publish_versions: keep 5 under "
@@ -465,13 +507,16 @@ static void check_events(const struct plan_case *pc, const struct plan *p)
 static void check_plan(const struct config *c, const struct plan_case *pc)
 {
 	struct plan_list list = {0};
-	struct json *past = NULL, *accepted = NULL;
+	struct json *past = NULL, *history = NULL, *accepted = NULL;
 	struct event ev;
 
 	make_event(pc->subject, pc->changes, &ev);
 	ev.run = pc->run;
 	if (pc->past)
 		assert_int_equal(json_parse(pc->past, strlen(pc->past), 65536, &past, NULL), 0);
+	if (pc->history)
+		assert_int_equal(
+			json_parse(pc->history, strlen(pc->history), 65536, &history, NULL), 0);
 	if (pc->accepted)
 		assert_int_equal(
 			json_parse(pc->accepted, strlen(pc->accepted), 65536, &accepted, NULL), 0);
@@ -480,6 +525,7 @@ static void check_plan(const struct config *c, const struct plan_case *pc)
 				       .options = &pc->options,
 				       .endpoint = "http://e:1",
 				       .past = past,
+				       .history = history,
 				       .accepted = accepted,
 				       .call_ms = pc->call_ms,
 				       .spent_micro_usd = pc->spent_micro_usd},
@@ -496,6 +542,7 @@ static void check_plan(const struct config *c, const struct plan_case *pc)
 	plan_list_release(&list);
 	json_free(past);
 	json_free(accepted);
+	json_free(history);
 	event_release(&ev);
 }
 
