@@ -45,7 +45,7 @@ static const struct plan_case plan_cases[] = {
 	 0,
 	 200000,
 	 10000,
-	 10000},
+	 1000},
 	{"time by count",
 	 {.rate = "100/s", .requests = 250},
 	 CAR,
