@@ -4,8 +4,8 @@
 	make bench ROWS=h1,tls TURNS=3 PEERS=floor,wrk	# a part; ours is always there
 
 Settings: ROWS, PEERS (names, by comma), TURNS (5; rows of right or wrong take fewer), SECONDS (5; of a turn of the
-closed rows), REPEATS (20; noisy turns that are run again, in all), PEERS_PATH (folders with more peers). Results:
-build/bench.json, build/bench.md (make bench-page). Progress on stderr.
+closed rows), REPEATS (20; noisy turns that are run again, in all), PEERS_PATH (folders with more peers), OUT
+(build). Results: build/bench.json, build/bench.md (make bench-page). Progress on stderr.
 """
 import json
 import os
@@ -24,7 +24,7 @@ import report  # noqa: E402
 from scenarios import ROWS  # noqa: E402
 from targets import BenchNginx  # noqa: E402
 
-OUT = os.path.join(peers.ROOT, "build")
+OUT = os.environ.get("OUT") or os.path.join(peers.ROOT, "build")
 
 
 def setting(name, default):
