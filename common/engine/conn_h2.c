@@ -19,6 +19,7 @@ struct h2 {
 	struct buf unsent;	/* what the socket did not take yet */
 	struct loop_timer soon; /* something is to be sent or told, and nobody is at it */
 	struct mono now;	/* of the write that is being put together */
+	struct trouble lost;	/* how the connection ended, for the calls that were on it */
 	struct mono heard;	/* when bytes came last */
 	bool is_held;		/* answers are being taken: writing comes afterwards */
 	bool is_counted;	/* in the pool's unsettled */
@@ -130,7 +131,6 @@ static bool start(struct engine_conn *c, struct engine_call *call, struct mono n
 static const enum engine_end ends[] = {
 	[HTTP2_RESET] = ENGINE_CONNECT,
 	[HTTP2_REFUSED] = ENGINE_CONNECT,
-	[HTTP2_LOST] = ENGINE_CONNECT,
 	[HTTP2_BAD] = ENGINE_BAD_ANSWER,
 };
 
@@ -144,6 +144,8 @@ static void tell(struct engine_conn *c, struct http2_stream *s)
 	} else if (s->end == HTTP2_ANSWERED) {
 		call->done = h->heard;
 		pool_answered(c, call, &s->response, true);
+	} else if (s->end == HTTP2_LOST) {
+		pool_call_failed(c, call, &h->lost);
 	} else {
 		pool_call_failed(c, call, &(struct trouble){ends[s->end], s->why});
 	}
@@ -220,12 +222,9 @@ static void read_ended(struct engine_conn *c, int rc)
 	struct h2 *h = c->session;
 	struct trouble t;
 
-	if (rc) {
-		t = conn_broken(c, rc);
-	} else {
-		http2_eof(h->http2);
-		t = (struct trouble){ENGINE_CONNECT, http2_why(h->http2)};
-	}
+	http2_eof(h->http2);
+	h->lost = rc ? conn_broken(c, rc) : (struct trouble){ENGINE_CONNECT, http2_why(h->http2)};
+	t = h->lost;
 	if (tell_all(c))
 		pool_conn_failed(c, &t);
 }

@@ -208,7 +208,7 @@ static void begin_stream(struct http2 *h, struct http2_stream *s,
 	s->request = request;
 	s->end = HTTP2_OPEN;
 	s->why = NULL;
-	s->is_in_trailers = false;
+	s->is_begun = s->is_in_trailers = false;
 	s->body_at = request->head_bytes;
 	s->framing_bytes = 0;
 	response_begin(&s->response, h->config.body_max_bytes);
@@ -255,8 +255,11 @@ static void end_all(struct http2 *h, enum http2_end end, const char *why)
 {
 	h->is_broken = true;
 	h->why = why;
-	while (h->open.first)
-		http2_end(h, h->open.first, end, why);
+	while (h->open.first) {
+		struct http2_stream *s = h->open.first;
+
+		http2_end(h, s, s->is_begun ? end : HTTP2_UNSENT, why);
+	}
 }
 
 static bool speaks_http1(const struct http2 *h)

@@ -24,9 +24,9 @@
  *
  * DIAGNOSTICS
  *	Every submitted stream that is not cancelled ends exactly once, with s->end and a static
- *	text in s->why. A peer that breaks the rules (or floods us with frames that carry
- *	nothing) ends all of them and the connection: http2_is_over. After GOAWAY no stream fits any
- *more and the connection is over with its last one.
+ *	text in s->why; HTTP2_UNSENT when none of its bytes had been pulled. A peer that breaks the
+ *rules (or floods us with frames that carry nothing) ends all of them and the connection:
+ *http2_is_over. After GOAWAY no stream fits any more and the connection is over with its last one.
  */
 #ifndef PLIMSOLL_ENGINE_HTTP2_H
 #define PLIMSOLL_ENGINE_HTTP2_H
@@ -58,6 +58,7 @@ struct http2_stream {
 	const char *why; /* static text unless answered */
 	/* the session's own */
 	int32_t id;
+	bool is_begun; /* given out: the peer may have seen it */
 	bool is_in_trailers;
 	size_t body_at;	      /* of the request: sent so far */
 	size_t framing_bytes; /* 1xx heads and trailers */

@@ -228,7 +228,10 @@ static int before_send(nghttp2_session *session, const nghttp2_frame *frame, voi
 		return 0;
 	s = stream_of(session, frame->hd.stream_id);
 	h->idle_frames = 0;
-	if (s && h->config.begun)
+	if (!s)
+		return 0;
+	s->is_begun = true;
+	if (h->config.begun)
 		h->config.begun(s->owner, h->config.ctx);
 	return 0;
 }

@@ -223,7 +223,7 @@ static void open_peer(struct peer *p, uint8_t options)
 static void close_peer(struct peer *p)
 {
 	take_ended(p);
-	http2_eof(p->h, NULL);
+	http2_eof(p->h);
 	BUG_ON(!http2_is_over(p->h) || http2_room(p->h));
 	take_ended(p);
 	for (size_t i = 0; i < p->call_count; i++)

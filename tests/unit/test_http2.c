@@ -318,13 +318,17 @@ static void test_eof(void **state)
 	(void)state;
 	settle(&b, &out);
 	submit(&b, 0, &b.get);
+	pull(&b);
+	submit(&b, 1, &b.get); /* which nobody has seen yet */
 	http2_eof(b.h);
 	take(&b, HTTP2_LOST, "closed before the answer was whole");
+	take(&b, HTTP2_UNSENT, "closed before the answer was whole");
 	assert_true(http2_is_over(b.h));
 	assert_int_equal(http2_feed(b.h, "x", 1), -EPROTO);
 	tear_down(&b);
 	set_up(&b, 0);
 	submit(&b, 0, &b.get);
+	pull(&b);
 	http2_eof(b.h);
 	take(&b, HTTP2_LOST, "closed without an answer");
 	buf_release(&out);
