@@ -179,11 +179,12 @@ def bomb(size_bytes):
 class Case:
     behave: object
     ends: str  # class of every call; two words where calls end differently, with ? where some may (a race of the wire)
-    curl: str = None  # curl's class where it is another
+    curl: str = None  # curl's class where it is another; two words where it may be either
     why: str = ""  # then
     tls: str = None  # the certificate (awkward_tls.py); None = plain
     url_tls: bool = None  # what the client believes, when that is something else
     body: str = ""
+    http2: bool = False
     args: tuple = ()  # of helpers/bench_engine.c, for what a shard cannot ask
     options: dict = dataclasses.field(default_factory=dict)  # of Awkward
 

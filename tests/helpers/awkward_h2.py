@@ -1,370 +1,222 @@
-"""HTTP/2 servers that misbehave, frame by frame; behaviours for Awkward (awkward.py), each tried by the engine and by curl.
-
-	with Awkward(H2_CASES["goaway-at-once"].behave) as server: ...
-
-A behaviour gets a Peer: requests() gives the streams of requests as they come; what it sends is bytes made by frame().
-"""
-import dataclasses
+"""Awkward servers that speak HTTP/2, frame by frame (awkward.py). Without TLS: by prior knowledge."""
 import struct
 import time
 
-from helpers.awkward import RESET, SILENCE_S
+from helpers.awkward import BAD, CLOSE, FLOOD_GAP_S, RESET, SILENCE_S, case
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
-MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 3, 4
-STATUS_200 = b"\x88"
+DATA, HEADERS, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 5, 6, 7, 8, 9
+END_STREAM = ACK = 1
+END_HEADERS = 4
+NO_ERROR, PROTOCOL, INTERNAL, REFUSED = 0, 1, 2, 7
+S200, S204, S500 = b"\x88", b"\x89", b"\x8e"  # HPACK, by index
+PREFACE_BYTES = 24
+
+
+def status(text):
+    return b"\x08\x03" + text
+
+
+def literal(name, value):
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
-    return struct.pack(">I", len(payload) << 8 | kind) + struct.pack(">BI", flags, stream) + payload
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-def settings(**values):
-    keys = {"streams": MAX_CONCURRENT_STREAMS, "window": INITIAL_WINDOW_SIZE}
-    return frame(SETTINGS, payload=b"".join(struct.pack(">HI", keys[k], v) for k, v in values.items()))
+def setting(number, value):
+    return struct.pack(">HI", number, value)
 
 
-def field(name, value):
-    assert len(name) < 127 and len(value) < 127
-    return bytes([0, len(name)]) + name + bytes([len(value)]) + value
+def answer(stream, block=S200, body=b"hello"):
+    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, body)
 
 
-def hello(stream, *fields, status=STATUS_200, body=b"hello"):
-    return (frame(HEADERS, END_HEADERS, stream, status + b"".join(fields)) +
-            frame(DATA, END_STREAM, stream, body))
-
-
-def reset(stream, code):
-    return frame(RST_STREAM, 0, stream, struct.pack(">I", code))
-
-
-def goaway(last, code=0):
+def goaway(last, code=NO_ERROR):
     return frame(GOAWAY, 0, 0, struct.pack(">II", last, code))
 
 
-class Peer:
-    """The server's end of one connection. open: streams that were begun and not yet answered by say_hello."""
+def rst(stream, code):
+    return frame(RST, 0, stream, struct.pack(">I", code))
 
-    def __init__(self, s, server=None):
-        self.s, self.server, self.data = s, server, b""
-        self.open, self.most, self.count = [], 0, 0
 
-    def send(self, *parts):
-        self.s.sendall(b"".join(parts))
+class Frames:
+    """What the client says: (type, flags, stream) of each frame."""
+
+    def __init__(self, s):
+        self.s, self.data = s, b""
 
     def take(self, n):
         while len(self.data) < n:
             piece = self.s.recv(65536)
             if not piece:
-                raise ConnectionError("the client left")
+                raise ConnectionError("the client has gone")
             self.data += piece
-        taken, self.data = self.data[:n], self.data[n:]
-        return taken
+        out, self.data = self.data[:n], self.data[n:]
+        return out
 
-    def begin(self, first=None):
-        assert self.take(len(PREFACE)) == PREFACE
-        self.send(settings() if first is None else first)
-
-    def frames(self):
-        """All that come, SETTINGS and PING answered."""
+    def __iter__(self):
+        self.take(PREFACE_BYTES)
         while True:
             head = self.take(9)
-            kind, flags, stream = head[3], head[4], struct.unpack(">I", head[5:])[0]
-            payload = self.take(int.from_bytes(head[:3], "big"))
+            self.take(int.from_bytes(head[:3], "big"))
+            yield head[3], head[4], int.from_bytes(head[5:], "big")
+
+
+def speaks(reply, settings=b"", first=b""):
+    """reply(socket, stream) for each request; ends the connection when it returns CLOSE or RESET."""
+    def behave(s):
+        s.sendall(frame(SETTINGS, 0, 0, settings) + first)
+        for kind, flags, stream in Frames(s):
             if kind == SETTINGS and not flags & ACK:
-                self.send(frame(SETTINGS, ACK))
-            elif kind == PING and not flags & ACK:
-                self.send(frame(PING, ACK, 0, payload))
-            elif kind == RST_STREAM and stream in self.open:
-                self.open.remove(stream)
-            yield kind, flags, stream, payload
-
-    def requests(self):
-        """Each request when it is whole."""
-        for kind, flags, stream, _ in self.frames():
+                s.sendall(frame(SETTINGS, ACK))
+            if kind == PING and not flags & ACK:
+                s.sendall(frame(PING, ACK, 0, bytes(8)))
             if kind == HEADERS:
-                self.open.append(stream)
-                self.count += 1
-                self.most = max(self.most, len(self.open))
-            if kind in (HEADERS, DATA) and flags & END_STREAM and stream in self.open:
-                yield stream
-
-    def say_hello(self, stream):
-        self.open.remove(stream)
-        self.send(hello(stream))
+                then = reply(s, stream)
+                if then:
+                    return then
+        return None
+    return behave
 
 
-def behaves(first=None):
-    """A behaviour from a function of a peer that has said its SETTINGS."""
-    def wrap(act):
-        def behave(s, server):
-            peer = Peer(s, server)
-            peer.begin(first)
-            return act(peer)
-        return behave
-    return wrap
+def says(make, then=None, **how):
+    """Answers each request with the bytes that make(stream) gives."""
+    def reply(s, stream):
+        s.sendall(make(stream))
+        return then
+    return speaks(reply, **how)
 
 
-def says(answer, first=None):
-    """Each request is answered by the bytes that answer(stream) gives."""
-    @behaves(first)
-    def act(peer):
-        for stream in peer.requests():
-            peer.send(answer(stream))
-    return act
+def forever(make_first, make_again):
+    """Sends again and again behind the first request."""
+    def reply(s, stream):
+        s.sendall(make_first(stream))
+        again = make_again(stream)
+        while True:
+            s.sendall(again * (1 + 8192 // len(again)))
+            time.sleep(FLOOD_GAP_S)
+    return speaks(reply)
 
 
-def says_at_once(*parts, then_s=SILENCE_S):
-    """At the first request, whatever it is."""
-    @behaves()
-    def act(peer):
-        next(peer.requests())
-        peer.send(*parts)
-        end = time.monotonic() + then_s
-        while time.monotonic() < end and peer.s.recv(65536):
-            pass
-    return act
+def drips(make_first, make_again):
+    def reply(s, stream):
+        s.sendall(make_first(stream))
+        while True:
+            s.sendall(make_again(stream))
+            time.sleep(0.05)
+    return speaks(reply)
 
 
-# ---- behaviours ----
-
-@behaves()
-def dripped(peer):
-    for stream in peer.requests():
-        for byte in hello(stream, field(b"server", b"x")):
-            peer.send(bytes([byte]))
+def nothing(_):
+    return b""
 
 
-@behaves()
-def backwards(peer):
-    """Up to four are kept, the last one is answered first."""
-    for _ in peer.requests():
-        if len(peer.open) == 4 or peer.count in (1, 20):
-            for stream in reversed(list(peer.open)):
-                peer.say_hello(stream)
-
-
-@behaves(settings(streams=2))
-def two_at_once(peer):
-    for stream in peer.requests():
-        time.sleep(0.01)
-        assert peer.most <= 2
-        peer.say_hello(stream)
-
-
-@behaves(settings(streams=100))
-def lowered(peer):
-    """After the fifth request only one at a time; another beside it is refused."""
-    for stream in peer.requests():
-        if peer.count == 5:
-            peer.send(settings(streams=1))
-        peer.say_hello(stream)
-
-
-@behaves()
-def goaway_after_ten(peer):
-    """Says so with the tenth answer, and stays open."""
-    for stream in peer.requests():
-        if peer.count == 10:
-            peer.send(goaway(stream))
-        if peer.count <= 10:
-            peer.say_hello(stream)
-
-
-@behaves()
-def goaway_gracefully(peer):
-    """Says first that it will go, and which was the last when all had time to hear it."""
-    for stream in peer.requests():
-        if peer.count == 10:
-            peer.send(goaway(0x7fffffff))
-        peer.say_hello(stream)
-
-
-@behaves()
-def every_fifth_silent(peer):
-    for stream in peer.requests():
-        if peer.count % 5 == 0:
-            continue
-        peer.say_hello(stream)
-
-
-@behaves()
-def silent(peer):
-    for _ in peer.requests():
-        pass
-
-
-def silent_before_settings(s, _):
-    Peer(s).take(len(PREFACE))
+def mute(s):
+    """Takes what comes and says not even SETTINGS."""
     s.settimeout(SILENCE_S)
     while s.recv(65536):
         pass
 
 
-@behaves()
-def closes(peer):
-    next(peer.requests())
+def head(stream):
+    return frame(HEADERS, END_HEADERS, stream, S200)
 
 
-@behaves()
-def resets(peer):
-    next(peer.requests())
-    return RESET
+def half(stream):
+    return head(stream) + frame(DATA, 0, stream, b"hel")
 
 
-def leaves_at_once(s, _):
-    s.recv(24)
-
-
-def says_http1(s, _):
-    s.recv(65536)
-    s.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    time.sleep(0.05)
-
-
-def says_ssh(s, _):
-    s.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
-    s.recv(65536)
-    time.sleep(0.05)
-
-
-@behaves()
-def endless(peer):
-    stream = next(peer.requests())
-    peer.send(frame(HEADERS, END_HEADERS, stream, STATUS_200))
+def settings_for_ever(s):
     while True:
-        peer.send(frame(DATA, 0, stream, b"x" * 10000))
-        time.sleep(0.01)
+        s.sendall(frame(SETTINGS, 0, 0, setting(3, 100)) * 300)
+        time.sleep(FLOOD_GAP_S)
 
 
-@behaves()
-def slow_window(peer):
-    """Opens its window step by step."""
-    for kind, flags, stream, payload in peer.frames():
-        if kind == DATA and payload:
-            more = struct.pack(">I", len(payload))
-            peer.send(frame(WINDOW_UPDATE, 0, 0, more), frame(WINDOW_UPDATE, 0, stream, more))
-        if kind == DATA and flags & END_STREAM:
-            peer.send(hello(stream))
+def block(stream, *fields):
+    """A header block in HEADERS and as many CONTINUATION as it takes."""
+    data = b"".join(fields)
+    pieces = [data[i:i + 16000] for i in range(0, len(data), 16000)]
+    out = frame(HEADERS, 0, stream, pieces[0])
+    for i, piece in enumerate(pieces[1:], 2):
+        out += frame(CONTINUATION, END_HEADERS if i == len(pieces) else 0, stream, piece)
+    return out
 
 
-@behaves()
-def early_answer(peer):
-    """Answers at the head and wants no more of the body."""
-    for kind, _, stream, _ in peer.frames():
-        if kind == HEADERS:
-            peer.send(hello(stream), reset(stream, 0))
-
-
-def continued(stream):
-    block = STATUS_200 + field(b"server", b"x")
-    return (frame(HEADERS, END_STREAM, stream, block[:3]) + frame(CONTINUATION, 0, stream, block[3:8]) +
-            frame(CONTINUATION, END_HEADERS, stream, block[8:]))
-
-
-def many_headers(stream):
-    block = field(b"x-name", b"value") * 1000
-    return (frame(HEADERS, 0, stream, STATUS_200 + block) +
-            b"".join(frame(CONTINUATION, 0, stream, block) for _ in range(98)) +
-            frame(CONTINUATION, END_HEADERS | END_STREAM, stream, block))
-
-
-def with_length(said):
-    return lambda stream: hello(stream, field(b"content-length", said))
-
-
-def trailers(stream):
-    return (frame(HEADERS, END_HEADERS, stream, STATUS_200) + frame(DATA, 0, stream, b"hello") +
-            frame(HEADERS, END_HEADERS | END_STREAM, stream, field(b"grpc-status", b"0")))
-
-
-def interim(stream):
-    return frame(HEADERS, END_HEADERS, stream, field(b":status", b"103") + field(b"link", b"</a>")) + hello(stream)
-
-
-def push(stream):
-    return frame(PUSH_PROMISE, END_HEADERS, stream, struct.pack(">I", 2) + field(b":method", b"GET"))
-
-
-@dataclasses.dataclass
-class H2Case:
-    behave: object
-    want: dict  # of 20 calls, 4 at once on one connection: how they end (bench_engine)
-    curl: str  # what curl makes of one call: ok, timeout or failed; None = not asked
-    why: str = ""
-    args: tuple = ()
-    connects: int = None
-    may: dict = dataclasses.field(default_factory=dict)  # instead of the same words in want: at most
-
-
-OK = {"answered": 20}
-BAD = {"bad_answer": 20}
-CONNECT = {"connect": 20}
-UPLOAD = ("--body", 200000, "--method", "POST")
-SHORT = ("--timeout", "300ms")
-
-
-def good(behave, **more):
-    return H2Case(behave, OK, "ok", connects=more.pop("connects", 1), **more)
-
-
-def broken(behave, want, why, **more):
-    return H2Case(behave, want, more.pop("curl", "failed"), why, **more)
-
-
-FLOOD = "a flood of frames that carry nothing"
-RULES = "the server broke the rules of HTTP/2"
-MALFORMED = "malformed headers, or a body of another length than said"
+H2 = {"http2": True}
+BODY = {"body": "x" * 40000, "http2": True}
+SAME_CODE = "curl says 92, as of a stream that the server reset, for one that it had to reset itself"
+RETRIED = "curl tries again until it says 16, framing layer; we never retry"
+NO_CODE = "curl says 56, as of any broken connection, for a peer that breaks the rules"
+NO_BOUND = "curl ends it when nghttp2 does, if at all"
+EIGHT = "nghttp2 takes more than eight CONTINUATION for a flood unless told otherwise"
+EARLY = "curl may give up the stream that takes no more of its body before it has read the answer"
+UNREAD = "curl waits for a frame that it does not accept"
 
 H2_CASES = {
-    "good": good(says(hello)),
-    "dripped": good(dripped),
-    "backwards": good(backwards),
-    "continued": good(says(continued)),
-    "interim": good(says(interim)),
-    "trailers": good(says(trailers)),
-    "unknown-frames": good(says(lambda n: frame(0x77, 0xff, n, b"what") + hello(n) + frame(0x78))),
-    "empty-body": good(says(lambda n: frame(HEADERS, END_HEADERS | END_STREAM, n, STATUS_200))),
-    "right-length": good(says(with_length(b"5"))),
-    "pings": good(says(lambda n: frame(PING, 0, 0, b"12345678") * 5 + hello(n))),
-    "two-at-once": good(two_at_once),
-    "lowered": good(lowered),
-    "goaway-gracefully": good(goaway_gracefully, connects=None),
-    "goaway-after-ten": H2Case(goaway_after_ten, {}, "ok", "refused by GOAWAY: NO_ERROR",
-                               may={"answered": (14, 20), "connect": (0, 6)}),
-    "slow-window": good(slow_window, args=UPLOAD),
-    "early-answer": H2Case(early_answer, OK, None, connects=1, args=UPLOAD),  # curl 7.88 drops it for the RST_STREAM behind it
-    "goaway-at-once": broken(says_at_once(goaway(0)), CONNECT, "refused by GOAWAY: NO_ERROR"),
-    "goaway-calm": broken(says_at_once(goaway(0, 11)), CONNECT, "refused by GOAWAY: ENHANCE_YOUR_CALM"),
-    "reset-internal": broken(says(lambda n: reset(n, 2)), CONNECT, "the stream was reset by the server: INTERNAL_ERROR",
-                             connects=1),
-    "reset-refused": broken(says(lambda n: reset(n, 7)), CONNECT, "the stream was reset by the server: REFUSED_STREAM",
-                            connects=1),
-    "reset-cancel": broken(says(lambda n: reset(n, 8)), CONNECT, "the stream was reset by the server: CANCEL", connects=1),
-    "reset-within": broken(says(lambda n: frame(HEADERS, END_HEADERS, n, STATUS_200) + frame(DATA, 0, n, b"hel") + reset(n, 2)),
-                           CONNECT, "the stream was reset by the server: INTERNAL_ERROR", connects=1),
-    "closes": broken(closes, CONNECT, "closed before the answer was whole"),
-    "resets": broken(resets, CONNECT, ""),
-    "leaves-at-once": broken(leaves_at_once, CONNECT, ""),
-    "http1": broken(says_http1, BAD, "the server speaks HTTP/1.1, not HTTP/2"),
-    "ssh": broken(says_ssh, BAD, "the server does not speak HTTP/2"),
-    "wrong-length": broken(says(with_length(b"7")), BAD, MALFORMED, connects=1),
-    "many-headers": broken(says(many_headers), BAD, "too many headers", connects=1),
-    "push": broken(says(push), BAD, RULES),
-    "header-garbage": broken(says(lambda n: frame(HEADERS, END_HEADERS, n, b"\xff" * 5)), BAD, RULES),
-    "frame-too-large": broken(says(lambda n: frame(DATA, 0, n, b"x" * 20000)), BAD, RULES),
-    "ping-flood": broken(says_at_once(frame(PING, 0, 0, b"12345678") * 20000), BAD, FLOOD, curl=None),
-    "settings-flood": broken(says_at_once(settings() * 20000), BAD, FLOOD, curl=None),
-    "empty-data-flood": broken(says(lambda n: frame(HEADERS, END_HEADERS, n, STATUS_200) + frame(DATA, 0, n) * 20000),
-                               BAD, FLOOD, curl=None),
-    "silent": broken(silent, {"timeout": 20}, "no whole answer in time", curl="timeout", args=SHORT),
-    "silent-before-settings": broken(silent_before_settings, {}, "", curl="timeout", args=SHORT,
-                                     may={"timeout": (1, 20), "not_sent": (0, 19)}),
-    "every-fifth-silent": broken(every_fifth_silent, {"timeout": 4, "answered": 16}, "no whole answer in time", curl="ok",
-                                 args=SHORT, connects=1),
-    "endless": broken(endless, {"timeout": 20}, "no whole answer in time", curl="timeout", args=SHORT),
-    "no-window": broken(says(hello, settings(window=0)), {"timeout": 20}, "no whole answer in time", curl="timeout",
-                        args=UPLOAD + SHORT),
+    "h2-good": case(says(answer), **H2),
+    "h2-204": case(says(lambda i: frame(HEADERS, END_HEADERS | END_STREAM, i, S204)), **H2),
+    "h2-interim": case(says(lambda i: frame(HEADERS, END_HEADERS, i, status(b"103")) * 20 + answer(i)), **H2),
+    "h2-trailers": case(says(lambda i: half(i) + frame(HEADERS, END_HEADERS | END_STREAM, i, literal(b"a", b"b"))), **H2),
+    "h2-one-at-a-time": case(says(answer, settings=setting(3, 1)), **H2),
+    "h2-unknown-frames": case(says(lambda i: frame(200, 255, i, b"what") + answer(i)), **H2),
+    "h2-429": case(says(lambda i: answer(i, status(b"429"))), "throttled", **H2),
+    "h2-500": case(says(lambda i: answer(i, S500)), BAD, **H2),
+    "h2-early-answer": case(says(lambda i: answer(i, status(b"413")) + rst(i, NO_ERROR), settings=setting(4, 100)), BAD,
+                            "http_error connect", EARLY, **BODY),
+    # GOAWAY and RST_STREAM
+    "h2-goaway-behind-answer": case(says(lambda i: answer(i) + goaway(i), then=CLOSE), "ok connect?", **H2),
+    "h2-goaway-instead": case(says(lambda i: goaway(i, INTERNAL), then=CLOSE), "connect", **H2),
+    "h2-goaway-refuses": case(says(lambda i: goaway(0), then=CLOSE), "connect", "http_error", RETRIED, **H2),
+    "h2-reset": case(says(lambda i: rst(i, INTERNAL)), "connect", **H2),
+    "h2-reset-in-body": case(says(lambda i: half(i) + rst(i, INTERNAL)), "connect", **H2),
+    "h2-reset-no-error": case(says(lambda i: head(i) + rst(i, NO_ERROR)), "connect", **H2),
+    "h2-refused-stream": case(says(lambda i: rst(i, REFUSED)), "connect", **H2),
+    # slow, silent, endless
+    "h2-mute": case(mute, "timeout", **H2),
+    "h2-silent": case(says(nothing), "timeout", **H2),
+    "h2-silent-behind-head": case(says(head), "timeout", **H2),
+    "h2-no-window": case(says(nothing, settings=setting(4, 0)), "timeout", **BODY),
+    "h2-drips-body": case(drips(head, lambda i: frame(DATA, 0, i, b"x")), "timeout", **H2),
+    "h2-drips-continuation": case(drips(lambda i: frame(HEADERS, 0, i, S200), lambda i: frame(CONTINUATION, 0, i, literal(b"a", b"b"))),
+                                  "timeout", "connect", EIGHT, **H2),
+    "h2-endless-body": case(forever(head, lambda i: frame(DATA, 0, i, b"x" * 1000)), "timeout", **H2),
+    "h2-endless-interim": case(forever(nothing, lambda i: frame(HEADERS, END_HEADERS, i, status(b"100"))),
+                               BAD, "connect timeout", NO_BOUND, **H2),
+    "h2-endless-settings": case(settings_for_ever, BAD, "connect timeout", NO_BOUND, **H2),
+    "h2-endless-ping": case(forever(nothing, lambda i: frame(PING, 0, 0, bytes(8))), BAD, "connect timeout", NO_BOUND, **H2),
+    "h2-endless-empty-data": case(forever(head, lambda i: frame(DATA, 0, i)), BAD, "connect timeout", NO_BOUND, **H2),
+    "h2-endless-continuation": case(forever(lambda i: frame(HEADERS, 0, i, S200), lambda i: frame(CONTINUATION, 0, i)),
+                                    BAD, "connect timeout", NO_BOUND, **H2),
+    "h2-10-MB-header": case(says(lambda i: block(i, S200, literal(b"a", b"x" * 200) * 50000)), BAD, "connect", NO_CODE, **H2),
+    "h2-1000-headers": case(says(lambda i: block(i, S200, *(literal(b"h%d" % k, b"v") for k in range(1000))) + frame(DATA, END_STREAM, i)),
+                            BAD, "connect", NO_CODE, **H2),
+    # ends
+    "h2-closes-at-once": case(lambda s: None, "connect", **H2),
+    "h2-closes": case(says(nothing, then=CLOSE), "connect", **H2),
+    "h2-closes-in-body": case(says(half, then=CLOSE), "connect", **H2),
+    "h2-tcp-reset": case(says(nothing, then=RESET), "connect", **H2),
+    "h2-tcp-reset-in-body": case(says(half, then=RESET), "connect", **H2),
+    # what breaks the rules
+    "h2-http1-answer": case(lambda s: s.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+                            BAD, "connect", NO_CODE, **H2),
+    "h2-ssh": case(lambda s: s.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n"), BAD, "connect", NO_CODE, **H2),
+    "h2-no-settings-first": case(lambda s: s.sendall(frame(PING, 0, 0, bytes(8))), BAD, "connect", NO_CODE, **H2),
+    "h2-body-too-long": case(says(lambda i: answer(i, S200 + literal(b"content-length", b"3"))), BAD, "connect", SAME_CODE, **H2),
+    "h2-body-too-short": case(says(lambda i: answer(i, S200 + literal(b"content-length", b"9"))), BAD, "connect", SAME_CODE, **H2),
+    "h2-no-status": case(says(lambda i: answer(i, literal(b"a", b"b"))), BAD, "connect", SAME_CODE, **H2),
+    "h2-upper-case": case(says(lambda i: answer(i, S200 + literal(b"Aa", b"b"))), BAD, "connect", SAME_CODE, **H2),
+    "h2-upgrade": case(says(lambda i: answer(i, status(b"101"))), BAD, "connect", SAME_CODE, **H2),
+    "h2-data-first": case(says(lambda i: frame(DATA, END_STREAM, i, b"hello")), BAD, "connect", NO_CODE, **H2),
+    "h2-frame-too-large": case(says(lambda i: head(i) + frame(DATA, END_STREAM, i, b"x" * 20000)), BAD, "timeout", UNREAD, **H2),
+    "h2-bad-hpack": case(says(lambda i: answer(i, b"\xff\xff\xff\xff\xff\xff")), BAD, "connect", NO_CODE, **H2),
+    "h2-push": case(says(lambda i: frame(PUSH, END_HEADERS, i, struct.pack(">I", 2) + S200)), BAD, "connect", NO_CODE, **H2),
+    "h2-window-overflow": case(says(lambda i: frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff") * 2), BAD, "connect", NO_CODE, **H2),
+    "h2-unknown-stream": case(says(lambda i: answer(i + 100)), BAD, "connect", NO_CODE, **H2),
+}
+
+# By ALPN within TLS; "auto" takes what the server chooses.
+H2_TLS_CASES = {
+    "tls-h2-good": case(says(answer), tls="h2", http2=True),
+    "tls-h2-closes-in-body": case(says(half, then=CLOSE), "connect", tls="h2", http2=True),
 }

@@ -72,12 +72,15 @@ class Certificates:
                 "-out", self.path(name + ".crt"))
 
     def server(self, kind):
-        """The context of a server with that certificate; of "old" one that speaks TLS 1.1, of "asks" one that wants ours."""
+        """The context of a server with that certificate; of "old" one that speaks TLS 1.1, of "asks" one that wants ours, of "h2" one that
+        speaks HTTP/2."""
         if kind is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         name = kind if kind in KINDS else "good"
         context.load_cert_chain(self.path(name + ".crt"), self.path(name + ".key"))
+        if kind == "h2":
+            context.set_alpn_protocols(["h2"])
         if kind == "old":
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1

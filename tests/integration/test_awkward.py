@@ -15,6 +15,7 @@ import time
 import pytest
 
 from helpers.awkward import BENCHED, CASES, Awkward, Full, case
+from helpers.awkward_h2 import H2_CASES, H2_TLS_CASES
 from helpers.awkward_tls import TLS_CASES, Certificates
 from helpers.engine_bench import ENDS, bench, build, total
 from helpers.programs import ROOT, binary, clean_env, dying_with_us, lines
@@ -31,7 +32,8 @@ WORKERS = 24
 
 # curl's exit codes in our words
 CURL = {5: "dns", 6: "dns", 7: "connect", 18: "connect", 52: "connect", 55: "connect", 56: "connect",
-        35: "tls", 51: "tls", 58: "tls", 60: "tls", 1: "http_error", 8: "http_error", 27: "http_error", 100: "http_error"}
+        35: "tls", 51: "tls", 58: "tls", 60: "tls", 1: "http_error", 8: "http_error", 16: "http_error", 27: "http_error", 100: "http_error",
+        92: "connect"}
 CURL_TIMEOUTS = {"Connection timed out": "connect", "Operation timed out": "timeout", "Resolving timed out": "dns"}
 
 NO_SERVER = {
@@ -45,7 +47,7 @@ CUT_OFF = {  # in a network of their own: how, and the URL
     "dns-failed": (case(None, "dns"), "http://nowhere.test/"),
     "dns-silent": (case(None, "dns"), "http://nowhere.test/"),
 }
-ALL = {**CASES, **TLS_CASES, **NO_SERVER, **BENCHED, **{name: row[0] for name, row in CUT_OFF.items()}}
+ALL = {**CASES, **TLS_CASES, **H2_CASES, **H2_TLS_CASES, **NO_SERVER, **BENCHED, **{name: row[0] for name, row in CUT_OFF.items()}}
 
 
 def may_unshare():
@@ -73,12 +75,13 @@ def class_of_curl(told):
 
 def curl(name, url, ca, body):
     """Two calls, the second on the first one's connection if it may."""
+    version = "--http1.1" if not ALL[name].http2 else "--http2" if ALL[name].tls else "--http2-prior-knowledge"
     options = ["--head"] if "HEAD" in ALL[name].args else []
     if body:
         options = ["--data-binary", "@-", "-H", "Expect:", "-H", "Content-Type:"]
-    command = wrapped(name) + ["curl", "-q", "-s", "-o", "/dev/null", "-o", "/dev/null", "--noproxy", "*", "--http1.1", "--cacert", ca, "--max-time",
+    command = wrapped(name) + ["curl", "-q", "-s", "-o", "/dev/null", "-o", "/dev/null", "--noproxy", "*", version, "--cacert", ca, "--max-time",
                                str(TIMEOUT_MS / 1000), *options, "-w", "%{json}", url]
-    if not ALL[name].args:
+    if not ALL[name].args and not ALL[name].http2:  # curl 7.88 trips over a second call by prior knowledge
         command.append(url)
     p = subprocess.run(dying_with_us(command), input=body.encode(), capture_output=True, timeout=END_S, check=False)
     told = p.stdout.decode().replace("}{", "}\n{").splitlines()
@@ -130,7 +133,8 @@ class Loader:
 
 
 def event_for(name, url, body):
-    return shard("web/" + name.replace(".", "-"), [http_target("new", url)], payload=body.encode() or None, spread=1, rate_per_s=CALLS * 1000 / DURATION_MS,
+    target = http_target("new", url, **({"http_version": "2"} if ALL[name].http2 else {}))
+    return shard("web/" + name.replace(".", "-"), [target], payload=body.encode() or None, spread=1, rate_per_s=CALLS * 1000 / DURATION_MS,
                  duration_ms=DURATION_MS, limits={"in_flight": 2 * CALLS, "timeout_ms": TIMEOUT_MS})
 
 
@@ -203,9 +207,9 @@ def test_every_call_ends_in_the_right_class_and_in_time(name, results):
     assert told.get("end", {c.ends}) == {c.ends}
     assert told["descriptors"][0] == told["descriptors"][1], told["descriptors"]
     assert told["rss_kib"] <= RSS_MAX_KIB
-    assert told["curl"] <= ({c.curl} if c.curl else c.classes()[1]), c.why
+    assert told["curl"] <= (set(c.curl.split()) if c.curl else c.classes()[1]), c.why
     assert told["code"] == 0 and told["trapped"] == 0
 
 
 def test_there_are_forty_and_more():
-    assert len(ALL) >= 100 and all(c.why for c in ALL.values() if c.curl)
+    assert len(ALL) >= 150 and all(c.why for c in ALL.values() if c.curl)
