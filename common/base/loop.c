@@ -94,6 +94,13 @@ void loop_want(struct loop *l, struct loop_watch *w, unsigned want)
 		BUG_ON(control(l, EPOLL_CTL_MOD, w) != 0);
 }
 
+void loop_again(struct loop *l, struct loop_watch *w)
+{
+	BUG_ON(!w->is_on);
+	if (!w->is_plain_file)
+		BUG_ON(control(l, EPOLL_CTL_MOD, w) != 0);
+}
+
 static void forget_plain(struct loop *l, struct loop_watch *w)
 {
 	struct loop_watch **at = &l->plain;

@@ -64,6 +64,8 @@ void loop_free(struct loop *l);
 /* Starts watching w->fd for w->want. -errno when epoll refuses the descriptor. */
 MUST_CHECK int loop_watch(struct loop *l, struct loop_watch *w);
 void loop_want(struct loop *l, struct loop_watch *w, unsigned want); /* 0 = only hang-ups */
+/* With LOOP_EDGE: tells again of what is ready, though it was told before. */
+void loop_again(struct loop *l, struct loop_watch *w);
 void loop_unwatch(struct loop *l, struct loop_watch *w);	     /* harmless when not watched */
 
 /* Sets or moves the deadline; a deadline that has passed runs in the next turn. */

@@ -114,7 +114,7 @@ static bool connect_somewhere(struct engine_conn *c, struct mono now, struct tro
 		rc = address_connect(c->address, p->allow_private, &fd);
 		if (!rc || rc == -EINPROGRESS) {
 			c->watch = (struct loop_watch){
-				.ready = on_ready, .fd = fd, .want = LOOP_WRITE};
+				.ready = on_ready, .fd = fd, .want = LOOP_WRITE | LOOP_EDGE};
 			rc = loop_watch(p->engine->loop, &c->watch);
 			if (!rc)
 				return true;
@@ -156,6 +156,7 @@ static const struct protocol *choose_protocol(const struct engine_conn *c)
 
 static void opened(struct engine_conn *c)
 {
+	uint64_t serial;
 	int rc;
 
 	c->protocol = choose_protocol(c);
@@ -167,11 +168,17 @@ static void opened(struct engine_conn *c)
 	if (c->protocol == &protocol_http1)
 		c->pool->calls_per_conn = 1;
 	c->state = CONN_OPEN;
+	c->is_drained = true;
 	rc = c->protocol->open ? c->protocol->open(c) : 0;
-	if (rc == 0)
-		pool_opened(c);
-	else
+	if (rc != 0) {
 		pool_open_failed(c, &(struct trouble){ENGINE_CONNECT, text_of(-rc)});
+		return;
+	}
+	serial = c->serial;
+	pool_opened(c);
+	/* What came right behind the handshake has been told of already. */
+	if (c->serial == serial && conn_may_have_more(c))
+		c->protocol->ready(c, LOOP_READ);
 }
 
 static void handshake(struct engine_conn *c)
@@ -247,19 +254,26 @@ ssize_t conn_get_bytes(struct engine_conn *c, char *out, size_t size_bytes)
 		n = tls_read(c->tls, out, size_bytes);
 	else if ((n = recv(c->watch.fd, out, size_bytes, 0)) < 0)
 		n = -errno;
+	c->is_drained = n < (ssize_t)size_bytes;
 	if (n > 0)
 		c->pool->received_bytes += (uint64_t)n;
 	return n;
 }
 
-bool conn_has_pending(const struct engine_conn *c)
+bool conn_may_have_more(const struct engine_conn *c)
 {
-	return c->tls && tls_has_pending(c->tls);
+	return c->tls ? tls_may_have_more(c->tls) : !c->is_drained;
+}
+
+void conn_again(struct engine_conn *c)
+{
+	loop_again(c->pool->engine->loop, &c->watch);
 }
 
 void conn_want(struct engine_conn *c, bool needs_write)
 {
-	loop_want(c->pool->engine->loop, &c->watch, LOOP_READ | (needs_write ? LOOP_WRITE : 0u));
+	loop_want(c->pool->engine->loop, &c->watch,
+		  LOOP_READ | LOOP_EDGE | (needs_write ? LOOP_WRITE : 0u));
 }
 
 bool conn_is_write_blocked(const struct engine_conn *c, ssize_t rc)

@@ -5,8 +5,8 @@
 
 #include "common/engine/engine_parts.h"
 
-/* Reads of one plain connection before others get their turn; epoll reports the rest again. */
-#define READS_MAX 4
+/* Reads of one connection before others get their turn. */
+#define READS_MAX 8
 
 /* ---- the parser, taken when an answer begins ---- */
 
@@ -127,15 +127,6 @@ static void read_ended(struct engine_conn *c, int rc)
 	pool_conn_failed(c, &t);
 }
 
-/* TLS may hold more than it gave, though the socket is empty; a plain socket is drained when a
- * read comes back short. */
-static bool may_read_on(const struct engine_conn *c, size_t got_bytes, int reads)
-{
-	if (c->tls)
-		return conn_has_pending(c);
-	return got_bytes == SCRATCH_BYTES && reads < READS_MAX;
-}
-
 /*
  * Request out, nothing more in: such a connection can carry another call. Not when the peer closed
  * right behind its answer without having said so: epoll told of it together with the bytes.
@@ -144,7 +135,7 @@ static bool is_whole(struct engine_conn *c, unsigned what)
 {
 	if (is_unsent(c) || c->is_send_over || (what & (LOOP_END | LOOP_HANGUP)))
 		return false;
-	return !conn_has_pending(c) || is_fit(c);
+	return !conn_may_have_more(c) || is_fit(c);
 }
 
 /* True while the call goes on. */
@@ -184,14 +175,14 @@ static bool go_on_sending(struct engine_conn *c, bool *needs_write)
 static void read_answer(struct engine_conn *c, unsigned what)
 {
 	char *scratch = c->pool->engine->scratch;
+	const bool is_ending = what & (LOOP_END | LOOP_HANGUP);
 	bool needs_write = false;
-	int reads = 0;
-	ssize_t n;
 
 	if (is_unsent(c) && !go_on_sending(c, &needs_write))
 		return;
-	do {
-		n = conn_get_bytes(c, scratch, SCRATCH_BYTES);
+	for (int reads = 0; reads < READS_MAX; reads++) {
+		ssize_t n = conn_get_bytes(c, scratch, SCRATCH_BYTES);
+
 		if (n == -EAGAIN) {
 			conn_want(c, needs_write || (c->tls && tls_wants_write(c->tls)));
 			return;
@@ -200,9 +191,11 @@ static void read_answer(struct engine_conn *c, unsigned what)
 			read_ended(c, (int)n);
 			return;
 		}
-		if (!take_bytes(c, what, scratch, (size_t)n))
+		if (!take_bytes(c, what, scratch, (size_t)n) ||
+		    (!is_ending && !conn_may_have_more(c)))
 			return;
-	} while (may_read_on(c, (size_t)n, ++reads));
+	}
+	conn_again(c);
 }
 
 static void ready(struct engine_conn *c, unsigned what)

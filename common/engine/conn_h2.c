@@ -9,8 +9,8 @@
 #include "common/engine/engine_parts.h"
 #include "common/engine/http2.h"
 
-/* Reads of one plain connection before others get their turn; epoll reports the rest again. */
-#define READS_MAX 4
+/* Reads of one connection before others get their turn. */
+#define READS_MAX 8
 #define UNSENT_MAX_BYTES (1024u * 1024u)
 
 struct h2 {
@@ -229,26 +229,21 @@ static void read_ended(struct engine_conn *c, int rc)
 		pool_conn_failed(c, &t);
 }
 
-static bool may_read_on(const struct engine_conn *c, size_t got_bytes, int reads)
-{
-	if (c->tls)
-		return conn_has_pending(c);
-	return got_bytes == SCRATCH_BYTES && reads < READS_MAX;
-}
-
 static void ready(struct engine_conn *c, unsigned what)
 {
 	char *scratch = c->pool->engine->scratch;
 	struct h2 *h = c->session;
-	int reads = 0;
-	ssize_t n;
+	bool may_read_on = true;
 
-	(void)what;
 	h->is_held = true;
-	do {
-		n = conn_get_bytes(c, scratch, SCRATCH_BYTES);
-		if (n == -EAGAIN)
+	for (int reads = 0; may_read_on && reads < READS_MAX; reads++) {
+		ssize_t n = conn_get_bytes(c, scratch, SCRATCH_BYTES);
+
+		may_read_on = (what & (LOOP_END | LOOP_HANGUP)) || conn_may_have_more(c);
+		if (n == -EAGAIN) {
+			may_read_on = false;
 			break;
+		}
 		if (n <= 0) {
 			read_ended(c, (int)n);
 			return;
@@ -256,7 +251,9 @@ static void ready(struct engine_conn *c, unsigned what)
 		take_bytes(c, scratch, (size_t)n);
 		if (!tell_all(c))
 			return;
-	} while (may_read_on(c, (size_t)n, ++reads));
+	}
+	if (may_read_on)
+		conn_again(c);
 	go_on(c);
 }
 

@@ -74,7 +74,11 @@ struct protocol {
 		      struct trouble *out);
 	/* Writes what start held back in a batch. NULL = it holds nothing back. */
 	void (*flush)(struct engine_conn *c);
-	/* The socket is ready, as loop.h says. */
+	/*
+	 * The socket is ready, as loop.h says; it is told once (LOOP_EDGE). So read until
+	 * conn_may_have_more is false, and with LOOP_END or LOOP_HANGUP until the end or the error
+	 * has come out; or stop earlier and call conn_again. Also called once after open.
+	 */
 	void (*ready)(struct engine_conn *c, unsigned what);
 	/* Gives up a call that was started. False: the connection must be closed for it. */
 	bool (*cancel)(struct engine_conn *c, struct engine_call *call);
@@ -92,6 +96,7 @@ struct engine_conn {
 	bool is_ahead;	   /* opened by engine_pool_connect: its fate is counted there */
 	bool is_roomy;	   /* in the pool's list of that name */
 	bool is_send_over; /* the peer takes no more; an early answer may still be read */
+	bool is_drained;   /* plain: the last read left nothing behind */
 	uint8_t tries;	   /* addresses tried */
 	uint32_t call_count;
 	uint64_t serial; /* another one each time that it is opened or closed */
@@ -155,8 +160,10 @@ bool conn_hold(struct engine_conn *c);
 /* As send(2) and recv(2), through TLS where there is; -errno. */
 ssize_t conn_put_bytes(struct engine_conn *c, const char *data, size_t len_bytes);
 ssize_t conn_get_bytes(struct engine_conn *c, char *out, size_t size_bytes);
-/* Bytes wait inside TLS that epoll will not report. */
-bool conn_has_pending(const struct engine_conn *c);
+/* After reading: more may be there that epoll has told of already, or that TLS holds. */
+bool conn_may_have_more(const struct engine_conn *c);
+/* ready will be called in the next turn, if there is anything to read or to write. */
+void conn_again(struct engine_conn *c);
 /*
  * Write readiness is asked for only while something cannot be written: no epoll_ctl on the usual
  * path. TLS may have to write in order to read, and the reverse.

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include "common/engine/address.h"
 
@@ -21,6 +22,8 @@ struct tls {
 	struct tls_peer *peer;
 	bool is_broken; /* no close_notify may be sent */
 	bool wants_write;
+	bool is_drained; /* the last recv(2) took all there was */
+	int fd;
 	const char *why;
 };
 
@@ -196,6 +199,62 @@ void tls_peer_release(struct tls_peer *p)
 	*p = (struct tls_peer){0};
 }
 
+/* ---- the socket under OpenSSL: it must know whether a read left something behind ---- */
+
+static int socket_write(BIO *b, const char *data, size_t len_bytes, size_t *put)
+{
+	struct tls *t = BIO_get_data(b);
+	ssize_t n = send(t->fd, data, len_bytes, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(b);
+	*put = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+static int socket_read(BIO *b, char *out, size_t size_bytes, size_t *got)
+{
+	struct tls *t = BIO_get_data(b);
+	ssize_t n = recv(t->fd, out, size_bytes, 0);
+
+	t->is_drained = n < (ssize_t)size_bytes;
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(b);
+	*got = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+static long socket_control(BIO *b, int what, long number, void *data)
+{
+	(void)b;
+	(void)number;
+	(void)data;
+	return what == BIO_CTRL_FLUSH;
+}
+
+static bool attach(struct tls *t)
+{
+	static BIO_METHOD *method;
+	BIO *b;
+
+	if (!method) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
+		BUG_ON(!method);
+		BIO_meth_set_write_ex(method, socket_write);
+		BIO_meth_set_read_ex(method, socket_read);
+		BIO_meth_set_ctrl(method, socket_control);
+	}
+	b = BIO_new(method);
+	if (!b)
+		return false;
+	BIO_set_data(b, t);
+	BIO_set_init(b, 1);
+	SSL_set_bio(t->ssl, b, b);
+	return true;
+}
+
 static bool expect_name(SSL *ssl, const struct tls_peer *p)
 {
 	if (p->is_literal)
@@ -219,16 +278,16 @@ static bool offer_protocols(SSL *ssl, enum tls_alpn alpn)
 struct tls *tls_open(struct tls_peer *p, int fd)
 {
 	SSL *ssl = SSL_new(p->context->ctx);
-	struct tls *t;
+	struct tls *t = x_calloc(1, sizeof(*t));
 
-	if (!ssl || !expect_name(ssl, p) || !offer_protocols(ssl, p->alpn) ||
-	    SSL_set_fd(ssl, fd) != 1) {
-		SSL_free(ssl);
-		return NULL;
-	}
-	t = x_calloc(1, sizeof(*t));
 	t->ssl = ssl;
 	t->peer = p;
+	t->fd = fd;
+	if (!ssl || !expect_name(ssl, p) || !offer_protocols(ssl, p->alpn) || !attach(t)) {
+		SSL_free(ssl);
+		free(t);
+		return NULL;
+	}
 	t->is_broken = true; /* until the handshake is done */
 	SSL_set_app_data(ssl, t);
 	SSL_set_connect_state(ssl);
@@ -337,9 +396,9 @@ ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes)
 	return rc ? rc : broken(t, -EPIPE, "the peer has closed");
 }
 
-bool tls_has_pending(const struct tls *t)
+bool tls_may_have_more(const struct tls *t)
 {
-	return SSL_has_pending(t->ssl) == 1;
+	return !t->is_drained || SSL_has_pending(t->ssl) == 1;
 }
 
 bool tls_wants_write(const struct tls *t)

@@ -71,8 +71,8 @@ bool tls_is_http2(const struct tls *t);
 /* Bytes; 0 = the peer said close_notify. */
 MUST_CHECK ssize_t tls_read(struct tls *t, void *out, size_t size_bytes);
 MUST_CHECK ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes);
-/* Bytes wait inside OpenSSL that epoll will not report. */
-bool tls_has_pending(const struct tls *t);
+/* After tls_read: OpenSSL holds bytes, or the last recv(2) did not take all there was. */
+bool tls_may_have_more(const struct tls *t);
 /* After -EAGAIN: is it the socket's write side that must become ready. */
 bool tls_wants_write(const struct tls *t);
 const char *tls_why(const struct tls *t);
