@@ -48,6 +48,11 @@ static const struct opt rows[] = {
 	 "a load that changes: 30s:100/s,1m:100/s,10s:0 (users with --executor ramping-vus)"},
 	{"shape", 0, OPT_STRING, ROW(ask.shape), "NAME", NULL,
 	 "increasing, triangle, spike or random, with --rate or --vus as its peak"},
+	{"replay", 0, OPT_STRING, ROW(ask.replay), "FILE", NULL,
+	 "a recorded trace: CSV of offset_s and, if it likes, which --data (from 0)"},
+	{"speed", 0, OPT_STRING, ROW(ask.speed), "X", NULL, "replays so many times as fast; 1"},
+	{"times", 0, OPT_STRING, ROW(ask.times), "X", NULL,
+	 "replays so many times as many calls; 1"},
 	{"start-rate", 0, OPT_STRING, ROW(ask.start_rate), "RATE", NULL,
 	 "where the first stage begins; else 0, a tenth of the peak of a shape"},
 	{"start-vus", 0, OPT_U64, ROW(ask.start_vus), "N", NULL, "likewise; else 1"},
@@ -60,8 +65,9 @@ static const struct opt rows[] = {
 	{"seed", 0, OPT_STRING, ROW(ask.seed), "N", NULL, "the same seed gives the same schedule"},
 	{"method", 'X', OPT_STRING, ROW(call.method), "METHOD", NULL,
 	 "else GET, or POST with data"},
-	{"data", 'd', OPT_STRING, ROW(call.data), "TEXT|@FILE", NULL, "what is sent"},
-	{"data-file", 0, OPT_STRING, ROW(call.data_file), "FILE", NULL, "the same from a file"},
+	{"data", 'd', OPT_LIST, ROW(call.data), "TEXT|@FILE", NULL,
+	 "what is sent; of several each call takes one at random, or as --replay says"},
+	{"data-file", 0, OPT_LIST, ROW(call.data_files), "FILE", NULL, "the same from files"},
 	{"header", 'H', OPT_LIST, ROW(call.headers), "NAME: VALUE|@FILE", NULL,
 	 "may be repeated; @FILE has one a line and keeps secrets off the command line"},
 	{"http", 0, OPT_STRING, ROW(call.http_version), "1.1|2|auto", NULL,
@@ -175,6 +181,14 @@ static enum exit_code verdict(const struct load_run *r, const struct limits *l)
 
 /* ---- telling ---- */
 
+/* What would say how much twice. */
+static bool says_how_much(const struct load_ask *a)
+{
+	return a->rate || a->vus || a->duration_ms || a->requests || a->stages || a->replay ||
+	       a->shape || a->executor || a->start_rate || a->start_vus || a->arrival ||
+	       a->warmup_ms;
+}
+
 static void tell_plan(const struct load_opts *o, const struct load_plan *p,
 		      const struct load_target *t)
 {
@@ -190,8 +204,7 @@ static void tell_plan(const struct load_opts *o, const struct load_plan *p,
 	}
 	if (p->processes > 1)
 		log_info("%u loaders share it", p->processes);
-	if (!o->scenario && !o->ask.stages && !o->ask.rate && !o->ask.vus && !o->ask.requests &&
-	    !o->ask.duration_ms)
+	if (!o->scenario && !says_how_much(&o->ask))
 		log_info("more: --rate 1000/s --duration 1m (open model), --vus 64 (closed model); "
 			 "--help has all");
 	buf_release(&text);
@@ -373,24 +386,15 @@ static enum exit_code run_function(const struct door *d, struct load_plan *plan,
 		   load_target_function(&o->call, &s, subject, &t, &why)) {
 		code = told(&why);
 	} else {
-		if (!t.payload && t.function) {
-			t.payload = ask_payload(subject, "--data");
-			t.payload_bytes = t.payload ? strlen(t.payload) : 0;
-		}
-		code = t.payload || !t.function ? run_target(o, &s, plan, &t, l) : EXIT_USAGE;
+		if (!t.payload_count && t.function)
+			load_target_add_payload(&t, ask_payload(subject, "--data"));
+		code = t.payload_count || !t.function ? run_target(o, &s, plan, &t, l) : EXIT_USAGE;
 	}
 	load_target_release(&t);
 	buf_release(&why);
 	free(subject);
 	settings_release(&s);
 	return code;
-}
-
-/* What would say how much twice. */
-static bool says_how_much(const struct load_ask *a)
-{
-	return a->rate || a->vus || a->duration_ms || a->requests || a->stages || a->shape ||
-	       a->executor || a->start_rate || a->start_vus || a->arrival || a->warmup_ms;
 }
 
 static int read_scenarios(const struct load_opts *o, const struct load_ask *ask,
@@ -448,6 +452,7 @@ static enum exit_code run(const struct door *d)
 	else
 		code = run_function(d, plan, &limits);
 	buf_release(&why);
+	load_plan_release(plan);
 	free(plan);
 	return code;
 }

@@ -17,7 +17,6 @@
 #define TIMEOUT_MS_MAX (15 * 60 * MS_PER_S)
 #define ITERATIONS_DURATION_MS (600 * MS_PER_S) /* k6's maxDuration */
 #define RATE_MAX_PER_S 1e6
-#define STAGES_SHOWN 6
 #define IN_FLIGHT_MIN 64 /* of the open model: a slow second must find connections */
 #define IN_FLIGHT_MAX 1000
 #define STREAMS_A_CONNECTION 32 /* unless --connections says otherwise */
@@ -29,6 +28,7 @@ static const struct executor {
 } executors[] = {
 	{"constant-arrival-rate", true, false, false, true},
 	{"ramping-arrival-rate", true, true, false, false},
+	{"replay", true, false, false, false},
 	{"constant-vus", false, false, false, true},
 	{"ramping-vus", false, true, false, false},
 	{"shared-iterations", false, false, true, false},
@@ -50,9 +50,19 @@ const char *load_executor(const char *name)
 	return e ? e->name : NULL;
 }
 
+bool load_uses(const struct load_work *w, const char *executor)
+{
+	return !strcmp(w->executor, executor);
+}
+
+static bool is_replay(const struct load_work *w)
+{
+	return load_uses(w, "replay");
+}
+
 static bool is_per_user(const struct load_work *w)
 {
-	return !strcmp(w->executor, "per-vu-iterations");
+	return load_uses(w, "per-vu-iterations");
 }
 
 bool load_is_open(const struct load_work *w)
@@ -62,6 +72,8 @@ bool load_is_open(const struct load_work *w)
 
 double load_peak_per_s(const struct load_work *w)
 {
+	if (is_replay(w))
+		return w->replay_peak_per_s;
 	return w->ramp.count ? ramp_peak(&w->ramp) : w->rate_per_s;
 }
 
@@ -69,6 +81,8 @@ uint64_t load_calls(const struct load_work *w)
 {
 	if (!load_is_open(w))
 		return w->iterations * (is_per_user(w) ? w->vus : 1);
+	if (is_replay(w))
+		return w->replay_calls;
 	if (w->ramp.count)
 		return (uint64_t)(ramp_total(&w->ramp) + 1e-6);
 	return (uint64_t)ceil(w->rate_per_s * (double)w->duration_ms / 1e3 - 1e-6);
@@ -76,9 +90,11 @@ uint64_t load_calls(const struct load_work *w)
 
 double load_mean_per_s(const struct load_work *w)
 {
-	if (!w->ramp.count)
+	double calls = is_replay(w) ? (double)w->replay_calls : ramp_total(&w->ramp);
+
+	if (!is_replay(w) && !w->ramp.count)
 		return w->rate_per_s;
-	return w->duration_ms ? ramp_total(&w->ramp) * 1e3 / (double)w->duration_ms : 0;
+	return w->duration_ms ? calls * 1e3 / (double)w->duration_ms : 0;
 }
 
 /* ---- options ---- */
@@ -106,6 +122,8 @@ static int parse_rate(const char *option, const char *text, double *out, struct 
 
 static const char *choose_executor(const struct load_ask *ask)
 {
+	if (ask->replay)
+		return "replay";
 	if (ask->stages || ask->shape)
 		return ask->vus ? "ramping-vus" : "ramping-arrival-rate";
 	if (ask->vus)
@@ -119,6 +137,15 @@ static int check_model(const struct load_ask *ask, const struct executor *e, str
 		return refuse(why, "--rate is the open model and --vus the closed one: give one "
 				   "of them (how many calls an open load may have in flight is "
 				   "--connections)");
+	if ((ask->replay != NULL) != !strcmp(e->name, "replay"))
+		return refuse(why, "--replay FILE is what --executor replay goes by, and no other");
+	if (ask->replay && (ask->rate || ask->requests || ask->duration_ms || ask->arrival))
+		return refuse(why,
+			      "--replay says how much and how long: leave out --rate, "
+			      "--requests, --duration and --arrival (--speed and --times scale "
+			      "it)");
+	if (!ask->replay && (ask->speed || ask->times))
+		return refuse(why, "--speed and --times are for --replay");
 	if ((ask->stages || ask->shape) != e->has_stages)
 		return refuse(why,
 			      e->has_stages ? "--executor %s needs --stages TIME:TARGET,... or "
@@ -318,7 +345,9 @@ int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf
 	w->warmup_ms = ask->warmup_ms;
 	if (set_arrival(ask, w, why) || set_seed(ask, out, why))
 		return -EINVAL;
-	if (e->has_stages)
+	if (is_replay(w))
+		rc = load_replay_read(ask, &out->replay, w, why);
+	else if (e->has_stages)
 		rc = fill_stages(ask, e, out->seed, w, why);
 	else if (e->is_open)
 		rc = fill_open(ask, w, why);
@@ -409,6 +438,12 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 	return set_processes(ask, p, why);
 }
 
+void load_plan_release(struct load_plan *p)
+{
+	free(p->replay.folder);
+	free(p->replay.file);
+}
+
 static uint64_t share(uint64_t all, uint32_t i, uint32_t n)
 {
 	return all / n + (i < all % n);
@@ -424,7 +459,8 @@ void load_cut(const struct load_work *w, uint32_t i, uint32_t n, struct load_wor
 {
 	*out = *w;
 	/* Whole calls are dealt out, so that the parts add up to what was asked for. */
-	if (load_is_open(w) && !w->ramp.count && n > 1)
+	out->replay_calls = share(w->replay_calls, i, n);
+	if (load_is_open(w) && !w->ramp.count && !is_replay(w) && n > 1)
 		out->rate_per_s = (double)share(load_calls(w), i, n) * 1e3 / (double)w->duration_ms;
 	out->vus = (uint32_t)share(w->vus, i, n);
 	if (!is_per_user(w))
@@ -434,66 +470,4 @@ void load_cut(const struct load_work *w, uint32_t i, uint32_t n, struct load_wor
 		out->ramp.stages[k].target = share_target(w, w->ramp.stages[k].target, i, n);
 	out->in_flight = (uint32_t)share(w->in_flight, i, n);
 	out->connections = (uint32_t)share(w->connections, i, n);
-}
-
-/* ---- words ---- */
-
-static void add_time(struct buf *out, int64_t ms)
-{
-	char text[UNIT_TEXT_SIZE];
-
-	unit_format_duration_ns(ms * NS_PER_MS, text);
-	if (ms < 60 * MS_PER_S && ms % MS_PER_S == 0)
-		snprintf(text, sizeof(text), "%lld s", (long long)(ms / MS_PER_S));
-	buf_adds(out, text);
-}
-
-static void describe_stages(const struct load_work *w, struct buf *out)
-{
-	const char *unit = load_is_open(w) ? "/s" : "";
-
-	buf_addf(out, "from %g%s", w->ramp.start, unit);
-	for (size_t i = 0; i < w->ramp.count && i < STAGES_SHOWN; i++) {
-		buf_addf(out, "%s to %g%s in ", i ? "," : "", w->ramp.stages[i].target, unit);
-		add_time(out, w->ramp.stages[i].duration_ms);
-	}
-	if (w->ramp.count > STAGES_SHOWN)
-		buf_addf(out, " and %zu more stages", w->ramp.count - STAGES_SHOWN);
-	if (load_is_open(w))
-		buf_addf(out, " (%llu calls, open model)", (unsigned long long)load_calls(w));
-	else
-		buf_adds(out, " users (closed model)");
-}
-
-static void describe_open(const struct load_work *w, struct buf *out)
-{
-	buf_addf(out, "%.6g calls a second for ", w->rate_per_s);
-	add_time(out, w->duration_ms);
-	buf_addf(out, " (%llu calls, open model%s)", (unsigned long long)load_calls(w),
-		 strcmp(w->arrival, "poisson") == 0 ? ", Poisson arrivals" : "");
-}
-
-static void describe_closed(const struct load_work *w, struct buf *out)
-{
-	buf_addf(out, "%u user%s, each calling again as soon as it has its answer, ", w->vus,
-		 w->vus == 1 ? "" : "s");
-	if (is_per_user(w)) {
-		buf_addf(out, "%llu times", (unsigned long long)w->iterations);
-	} else if (w->iterations) {
-		buf_addf(out, "until %llu calls are done", (unsigned long long)w->iterations);
-	} else {
-		buf_adds(out, "for ");
-		add_time(out, w->duration_ms);
-	}
-	buf_adds(out, " (closed model)");
-}
-
-void load_describe(const struct load_work *w, struct buf *out)
-{
-	if (w->ramp.count)
-		describe_stages(w, out);
-	else if (load_is_open(w))
-		describe_open(w, out);
-	else
-		describe_closed(w, out);
 }

@@ -1,5 +1,6 @@
 /*
- * load_plan.h - what a person asks of `plimsoll load`, made into workloads. Pure.
+ * load_plan.h - what a person asks of `plimsoll load`, made into workloads. Pure, but for the
+ * trace that is to be replayed.
  *
  * Names and meanings are k6's wherever k6 has the executor. A plan is one workload from the
  * options, or one a scenario (load_scenario.h); all of a plan run side by side.
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/digest/digest.h"
 #include "common/measure/ramp.h"
 
 #define LOAD_WORKS_MAX 16
@@ -30,6 +32,7 @@
 /* As typed; NULL and 0 = not given. */
 struct load_ask {
 	const char *rate, *start_rate, *stages, *shape, *executor, *arrival, *processes, *seed;
+	const char *replay, *speed, *times;
 	uint64_t vus, start_vus, requests, connections, streams;
 	int64_t duration_ms, warmup_ms, timeout_ms;
 	bool is_http2;		   /* or may become it: many calls share a connection */
@@ -43,6 +46,8 @@ struct load_work {
 	double rate_per_s;    /* constant-arrival-rate; the peak of a shape */
 	uint32_t vus;	      /* closed executors; the most users of ramping-vus */
 	uint64_t iterations;
+	uint64_t replay_calls; /* of a recorded trace */
+	double replay_peak_per_s;
 	int64_t start_ms; /* after the others */
 	int64_t duration_ms, warmup_ms;
 	struct ramp ramp;     /* of a ramping executor: calls a second, or users */
@@ -51,20 +56,35 @@ struct load_work {
 	uint32_t streams; /* HTTP/2: calls at once of one connection; 0 = what the peer allows */
 };
 
+struct load_replay {	     /* a recorded trace, beneath a folder that loaders are told */
+	char *folder, *file; /* owned; NULL = none */
+	char sha256_hex[SHA256_HEX_SIZE];
+	double speed, times; /* so many times as fast, as many calls */
+};
+
 struct load_plan {
 	struct load_work works[LOAD_WORKS_MAX];
 	size_t work_count;
 	uint32_t processes;
 	int64_t timeout_ms;
 	uint64_t seed;
+	struct load_replay replay;
 };
 
 MUST_CHECK int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf *why);
 /* What all plans have in common, a scenario file's too: processes, timeout, seed, connections. */
 MUST_CHECK int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf *why);
 
+/* Zeroed is fine. */
+void load_plan_release(struct load_plan *p);
+
+/* Of ask->replay: reads the trace. For load_plan_make. */
+MUST_CHECK int load_replay_read(const struct load_ask *ask, struct load_replay *r,
+				struct load_work *w, struct buf *why);
+
 /* The static name of a k6 executor that is known here, or NULL. */
 const char *load_executor(const char *name);
+bool load_uses(const struct load_work *w, const char *executor);
 bool load_is_open(const struct load_work *w);
 double load_peak_per_s(const struct load_work *w); /* open executors */
 /* Over the whole time. */

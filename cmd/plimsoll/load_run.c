@@ -119,6 +119,8 @@ static void make_args(const struct load_run *r, const char *program, struct args
 		add_arg(a, "--state", r->state);
 	if (r->pause_file)
 		add_arg(a, "--pause-file", r->pause_file);
+	if (r->plan->replay.folder)
+		add_arg(a, "--files", r->plan->replay.folder);
 	if (r->private)
 		add_arg(a, "--allow-private", NULL);
 }

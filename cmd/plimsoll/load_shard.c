@@ -71,14 +71,27 @@ static void put_ramp(struct json *o, const struct load_work *w)
 	json_put(o, "stages", stages);
 }
 
-static struct json *workload_json(const struct load_work *w, uint64_t seed)
+static void put_replay(struct json *o, const struct load_replay *r)
+{
+	struct json *one = json_obj();
+
+	json_put_str(one, "file", r->file);
+	json_put_str(one, "sha256", r->sha256_hex);
+	json_put_real(one, "speed", r->speed);
+	json_put_real(one, "rate", r->times);
+	json_put(o, "replay", one);
+}
+
+static struct json *workload_json(const struct load_work *w, const struct load_plan *plan)
 {
 	struct json *o = json_obj();
 	char text[32];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)plan->seed);
 	json_put_str(o, "executor", w->executor);
-	if (w->ramp.count)
+	if (w->replay_calls)
+		put_replay(o, &plan->replay);
+	else if (w->ramp.count)
 		put_ramp(o, w);
 	else if (load_is_open(w))
 		json_put_real(o, "rate_per_s", w->rate_per_s);
@@ -98,17 +111,18 @@ static struct json *workload_json(const struct load_work *w, uint64_t seed)
 
 static struct json *payloads_json(const struct load_target *t)
 {
-	struct buf text = BUF_INIT(64 * 1024);
-	struct json *a = json_arr(), *o;
+	struct json *a = json_arr();
 
-	if (!t->payload)
-		return a;
-	digest_base64(t->payload, t->payload_bytes, &text);
-	o = json_obj();
-	json_put_int(o, "weight", 1);
-	json_put_str(o, "base64", buf_str(&text));
-	json_push(a, o);
-	buf_release(&text);
+	for (size_t i = 0; i < t->payload_count; i++) {
+		struct buf text = BUF_INIT(64 * 1024);
+		struct json *o = json_obj();
+
+		digest_base64(t->payloads[i].bytes, t->payloads[i].len_bytes, &text);
+		json_put_real(o, "weight", t->payloads[i].weight);
+		json_put_str(o, "base64", buf_str(&text));
+		json_push(a, o);
+		buf_release(&text);
+	}
 	return a;
 }
 
@@ -147,7 +161,7 @@ struct json *load_shard_json(const struct load_shard *sh)
 	}
 	json_push(targets, target_json(sh->target));
 	json_put(o, "targets", targets);
-	json_put(o, "workload", workload_json(&part, sh->plan->seed));
+	json_put(o, "workload", workload_json(&part, sh->plan));
 	json_put(o, "payloads", payloads_json(sh->target));
 	json_put(o, "limits", limits_json(&part, sh->plan->timeout_ms));
 	return o;

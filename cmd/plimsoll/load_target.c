@@ -108,30 +108,54 @@ static int read_headers(const struct load_call *call, struct load_target *t, str
 
 /* ---- what is sent and what is expected ---- */
 
-static int read_payload(const struct load_call *call, struct load_target *t, struct buf *why)
+static int add_payload(struct load_target *t, struct buf *bytes, struct buf *why)
 {
-	struct buf text = BUF_INIT(PAYLOAD_MAX_BYTES);
-	const char *path = call->data_file;
+	size_t len_bytes = bytes->len_bytes, sum = len_bytes;
+
+	for (size_t i = 0; i < t->payload_count; i++)
+		sum += t->payloads[i].len_bytes;
+	if (t->payload_count == LOAD_PAYLOADS_MAX)
+		return refuse(why, "--data: expected at most %d of them", LOAD_PAYLOADS_MAX);
+	if (sum > PAYLOAD_MAX_BYTES || buf_is_over(bytes))
+		return refuse(why, "the data are longer than %u bytes, the most that is sent",
+			      PAYLOAD_MAX_BYTES);
+	t->payloads[t->payload_count++] = (struct load_payload){buf_steal(bytes), len_bytes, 1};
+	return 0;
+}
+
+void load_target_add_payload(struct load_target *t, char *text_take)
+{
+	if (text_take)
+		t->payloads[t->payload_count++] =
+			(struct load_payload){text_take, strlen(text_take), 1};
+}
+
+static int read_payload(struct load_target *t, const char *text, const char *path, struct buf *why)
+{
+	struct buf bytes = BUF_INIT(PAYLOAD_MAX_BYTES);
+	int rc = path ? fs_read(path, &bytes) : 0;
+
+	if (!path)
+		buf_adds(&bytes, text);
+	if (rc && rc != -EFBIG)
+		rc = refuse(why, "cannot read %s: %s", path, strerror(-rc));
+	else
+		rc = add_payload(t, &bytes, why);
+	buf_release(&bytes);
+	return rc;
+}
+
+static int read_payloads(const struct load_call *call, struct load_target *t, struct buf *why)
+{
 	int rc = 0;
 
-	if (call->data && path)
-		return refuse(why, "--data and --data-file: give one of them");
-	if (call->data && *call->data == '@')
-		path = call->data + 1;
-	if (path)
-		rc = fs_read(path, &text);
-	else if (call->data)
-		buf_adds(&text, call->data);
-	if (rc == -EFBIG || buf_is_over(&text))
-		rc = refuse(why, "the data are longer than %u bytes, the most that is sent",
-			    PAYLOAD_MAX_BYTES);
-	else if (rc)
-		rc = refuse(why, "cannot read %s: %s", path, strerror(-rc));
-	if (!rc && (path || call->data)) {
-		t->payload_bytes = text.len_bytes;
-		t->payload = buf_steal(&text);
+	for (size_t i = 0; i < call->data.count && !rc; i++) {
+		const char *text = call->data.items[i];
+
+		rc = read_payload(t, text, *text == '@' ? text + 1 : NULL, why);
 	}
-	buf_release(&text);
+	for (size_t i = 0; i < call->data_files.count && !rc; i++)
+		rc = read_payload(t, NULL, call->data_files.items[i], why);
 	return rc;
 }
 
@@ -142,7 +166,7 @@ static int read_call(const struct load_call *call, struct load_target *t, struct
 	rc = load_expect(&call->expect, &t->expect, why);
 	if (rc)
 		return rc;
-	rc = read_payload(call, t, why);
+	rc = read_payloads(call, t, why);
 	return rc ? rc : read_headers(call, t, why);
 }
 
@@ -252,17 +276,27 @@ static char *invoke_url(const struct config_account *a, const char *function, co
 	return buf_steal(&url);
 }
 
+static int take_payloads(const struct config_function *rule, struct load_target *t, struct buf *why)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < rule->payload_count && !rc; i++) {
+		struct buf bytes = BUF_INIT(PAYLOAD_MAX_BYTES);
+
+		buf_add(&bytes, rule->payloads[i].bytes, rule->payloads[i].len_bytes);
+		rc = add_payload(t, &bytes, why);
+		if (!rc)
+			t->payloads[t->payload_count - 1].weight = rule->payloads[i].weight;
+		buf_release(&bytes);
+	}
+	return rc;
+}
+
 static void take_rule(const struct config_function *rule, struct load_target *t)
 {
 	struct json *value;
 	const char *check;
 
-	if (!rule)
-		return;
-	if (!t->payload && rule->payload_count) {
-		t->payload = x_strndup(rule->payloads[0].bytes, rule->payloads[0].len_bytes);
-		t->payload_bytes = rule->payloads[0].len_bytes;
-	}
 	for (void *it = NULL; json_next(rule->expect, &it, &check, &value);)
 		if (!json_get(t->expect, check))
 			json_put(t->expect, check, json_copy(value));
@@ -322,7 +356,10 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 		rc = read_call(call, out, why);
 	if (rc)
 		return rc;
-	take_rule(rule, out);
+	if (rule)
+		take_rule(rule, out);
+	if (rule && !out->payload_count && take_payloads(rule, out, why))
+		return -EINVAL;
 	out->ca_file = dup_or_null(a->ca_file);
 	return a->provider == PROVIDER_AWS ? set_lambda(call, a, rule, subject.function, out, why)
 					   : set_http(call, rule, out, why);
@@ -330,12 +367,14 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 
 void load_target_release(struct load_target *t)
 {
-	char *all[] = {t->account,  t->url,	     t->authority,   t->http_method, t->region,
-		       t->function, t->qualifier,    t->ca_file,     t->instance,    t->cold,
-		       t->payload,  t->http_version, t->unix_socket, t->cert_file,   t->key_file};
+	char *all[] = {t->account,	t->url,		t->authority, t->http_method, t->region,
+		       t->function,	t->qualifier,	t->ca_file,   t->instance,    t->cold,
+		       t->http_version, t->unix_socket, t->cert_file, t->key_file};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
+	for (size_t i = 0; i < t->payload_count; i++)
+		free(t->payloads[i].bytes);
 	for (size_t i = 0; i < t->header_count; i++) {
 		digest_wipe(t->headers[i].value, strlen(t->headers[i].value));
 		free(t->headers[i].name);

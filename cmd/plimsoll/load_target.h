@@ -18,6 +18,7 @@
 #include "common/base/opt.h"
 #include "common/json/json.h"
 
+#define LOAD_PAYLOADS_MAX 64
 #define LOAD_HEADERS_MAX 16 /* the loader's SHARD_HEADERS_MAX */
 
 struct load_expect {		 /* as typed; what is not given is not asked */
@@ -31,14 +32,22 @@ struct load_expect {		 /* as typed; what is not given is not asked */
 MUST_CHECK int load_expect(const struct load_expect *e, struct json **out, struct buf *why);
 
 struct load_call { /* as typed; NULL and 0 = not given */
-	const char *method, *data, *data_file, *ca_file, *qualifier;
+	const char *method, *ca_file, *qualifier;
 	const char *http_version, *unix_socket, *cert_file, *key_file;
 	struct load_expect expect;
+	struct opt_list data; /* texts, "@FILE" */
+	struct opt_list data_files;
 	struct opt_list headers; /* "Name: value", "@FILE" */
 };
 
 struct load_header {
 	char *name, *value;
+};
+
+struct load_payload {
+	char *bytes; /* owned */
+	size_t len_bytes;
+	double weight;
 };
 
 struct load_target {
@@ -51,8 +60,8 @@ struct load_target {
 	struct json *expect; /* as in shard.planned */
 	struct load_header headers[LOAD_HEADERS_MAX];
 	size_t header_count;
-	char *payload; /* NULL = none */
-	size_t payload_bytes;
+	struct load_payload payloads[LOAD_PAYLOADS_MAX];
+	size_t payload_count;
 };
 
 /* The target is to be released in any case. */
@@ -61,6 +70,8 @@ MUST_CHECK int load_target_url(const struct load_call *call, const char *url,
 /* subject: "prod/hello" of the settings. */
 MUST_CHECK int load_target_function(const struct load_call *call, const struct settings *s,
 				    const char *subject, struct load_target *out, struct buf *why);
+/* Text, NUL-terminated; NULL is passed over. */
+void load_target_add_payload(struct load_target *t, char *text_take);
 void load_target_release(struct load_target *t); /* wipes the values of headers */
 
 /* One shard: process i of the plan carries its share of workload w. */
