@@ -58,6 +58,7 @@ void http2_spare_release(struct http2_spare *spare)
 		response_release(&s->response);
 		free(s);
 	}
+	http2_memory_release(spare);
 }
 
 /* ---- birth and end ---- */
@@ -96,11 +97,12 @@ static int open_session(struct http2 *h)
 {
 	nghttp2_session_callbacks *callbacks = NULL;
 	nghttp2_option *options = NULL;
+	nghttp2_mem memory = http2_memory(h->spare);
 	int rc = http2_set_callbacks(&callbacks);
 
 	if (rc == 0)
 		rc = set_options(&options);
-	if (rc == 0 && nghttp2_session_client_new2(&h->session, callbacks, h, options))
+	if (rc == 0 && nghttp2_session_client_new3(&h->session, callbacks, h, options, &memory))
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = introduce(h->session);

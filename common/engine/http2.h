@@ -20,7 +20,7 @@
  * no call. Windows are so large that none has to be opened again for each answer. Pushes are
  * refused, 1xx answers and trailers are read over, each within the bounds of response.h.
  *
- * No allocation of ours once streams of the spare list have grown; nghttp2 has its own.
+ * No allocation once the spare list has grown, nghttp2's own included.
  *
  * DIAGNOSTICS
  *	Every submitted stream that is not cancelled ends exactly once, with s->end and a static
@@ -65,8 +65,12 @@ struct http2_stream {
 	struct response response;
 };
 
+/* What ended streams and connections leave for the next: so a request allocates nothing. */
+#define HTTP2_BLOCK_SIZES 32
+struct http2_block;
 struct http2_spare {
 	struct http2_stream *first;
+	struct http2_block *blocks[HTTP2_BLOCK_SIZES]; /* nghttp2's, by size */
 };
 
 struct http2_config {

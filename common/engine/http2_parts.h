@@ -54,6 +54,11 @@ MUST_CHECK int http2_set_callbacks(nghttp2_session_callbacks **out);
 ssize_t http2_read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t size_bytes,
 			uint32_t *flags, nghttp2_data_source *source, void *ctx);
 
+/* ---- http2_memory.c ---- */
+
+nghttp2_mem http2_memory(struct http2_spare *spare);
+void http2_memory_release(struct http2_spare *spare);
+
 /* ---- http2_why.c ---- */
 
 const char *http2_why_reset(uint32_t code);
