@@ -29,7 +29,8 @@ static void copy_member(struct json *to, const struct json *from, const char *ke
 /* What every run.finished begins with, so that a sink needs nothing else. */
 static struct json *begin(const struct json *plan, struct wall now)
 {
-	static const char *const keys[] = {"run", "change", "target", "test", "compare"};
+	static const char *const keys[] = {"run",     "change",	      "target", "test",
+					   "compare", "environments", "lottery"};
 	struct json *o = json_obj();
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)

@@ -45,6 +45,9 @@ PRINTF_LIKE(3, 4) void draft_decide(struct draft *d, enum decision what, const c
 /* Adds "; ..." to the reason. */
 PRINTF_LIKE(2, 3) void draft_note(struct draft *d, const char *fmt, ...);
 
+/* plan.c: what one host differs from another, in log time. */
+double draft_lottery(const struct draft *d);
+
 /* choose.c: the tests that the change is held against; at least one entry, NULL = no test. */
 #define TESTS_MAX 64
 size_t choose_tests(const struct draft *d, const struct config_test *out[TESTS_MAX]);

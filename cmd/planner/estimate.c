@@ -11,7 +11,6 @@
 /* A closed workload makes the more calls the faster they are; this fast at most is reckoned with.
  */
 #define FAST_CALL_MS 10.0
-#define HOST_SPREAD 0.05  /* between environments of equal code; calibrate measures it */
 #define DRIFT_NOISE 0.035 /* what centring on rounds leaves, by simulation */
 #define CALL_NOISE 0.17	  /* of one call's log time */
 #define POWER 0.8
@@ -108,12 +107,12 @@ static double reach(double level, double df)
  * the tolerance. Without a spread the interval rests on blocks, widened by one environment's
  * lottery.
  */
-double estimate_detectable(const struct shape *s, double tolerance, unsigned gates)
+double estimate_detectable(const struct shape *s, double lottery, double tolerance, unsigned gates)
 {
 	uint32_t e = s->spread ? s->spread : 1;
 	double calls = s->test->rate_per_s * (double)s->test->duration_ms / 1000 / 2 / e;
 	double noise = 1.57 * CALL_NOISE * CALL_NOISE / MAX_OF(calls, 1.0);
-	double se = sqrt((HOST_SPREAD * HOST_SPREAD + DRIFT_NOISE * DRIFT_NOISE + noise) * 2 / e);
+	double se = sqrt((lottery * lottery + DRIFT_NOISE * DRIFT_NOISE + noise) * 2 / e);
 	double df = e > 1 ? 2.0 * e - 2 : INFINITY;
 	double level = 1 - 0.05 / MAX_OF(gates, 1u);
 	double edge = s->spread && e < 4 ? 2 * tolerance : tolerance;

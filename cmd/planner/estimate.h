@@ -50,9 +50,10 @@ void estimate_make(const struct shape *s, const struct call_time *call, const st
 		   struct estimate *out);
 /*
  * The smallest ratio by which new may be slower and still be called worse four times in five:
- * Welch's interval over E environments a side with 5 % host spread, the noise of calls as
- * simulated, at the level that the number of gates leaves.
+ * Welch's interval over E environments a side with the lottery from host to host (in log time), the
+ * noise of calls as simulated, at the level that the number of gates leaves.
  */
-double estimate_detectable(const struct shape *s, double tolerance, unsigned gates);
+#define LOTTERY_DEFAULT 0.05 /* where calibrate has not measured it: as the collector has it */
+double estimate_detectable(const struct shape *s, double lottery, double tolerance, unsigned gates);
 
 #endif

@@ -8,6 +8,8 @@
  *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
  *	history/ACCOUNT/NAME		{"tests": {"compare": [{"run", "verdict", "metrics"}, ...]}}
  *					written by the collector: its valid runs, the oldest first
+ *	calibrated/ACCOUNT/NAME		{"lottery": 0.07, "runs": 10}
+ *					written by plimsoll calibrate
  *	accepted/ACCOUNT/NAME		{"version": "2", "code_sha256": "...", "run": "r..."}
  *					written by plimsoll accept: the baseline until the next one
  *
@@ -27,6 +29,7 @@
 #define LEDGER_DURATIONS "durations"
 #define LEDGER_HISTORY "history"
 #define LEDGER_ACCEPTED "accepted"
+#define LEDGER_CALIBRATED "calibrated"
 void ledger_key(const char *folder, const char *subject, char out[LEDGER_KEY_SIZE]);
 
 /* Micro-dollars booked on that time's day; 0 for another day. doc may be NULL. */

@@ -83,6 +83,14 @@ static struct concurrency concurrency_of(const struct draft *d)
 				    json_get_int(limits, "in_use", -1)};
 }
 
+/* A calibration measures it: its own intervals must not be widened by what is assumed. */
+double draft_lottery(const struct draft *d)
+{
+	if (strcmp(d->purpose, "calibrate") == 0)
+		return 0;
+	return json_get_real(d->in->calibrated, "lottery", LOTTERY_DEFAULT);
+}
+
 /* The first gate that is compared as a ratio is the one that the smallest effect is told for. */
 static void add_detectable(struct draft *d)
 {
@@ -100,7 +108,8 @@ static void add_detectable(struct draft *d)
 	if (!d->has_old || !asked || d->test->rate_per_s <= 0)
 		return;
 	d->estimate.has_detectable = true;
-	d->estimate.detectable_ratio = estimate_detectable(&d->shape, asked->tolerance, gates);
+	d->estimate.detectable_ratio =
+		estimate_detectable(&d->shape, draft_lottery(d), asked->tolerance, gates);
 }
 
 static void say_what_is_seen(struct draft *d)

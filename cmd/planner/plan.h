@@ -36,12 +36,13 @@ struct plan_input {		   /* all borrowed */
 	const struct event *event; /* function.changed; with a run: that run is to be confirmed */
 	const struct config *config;
 	const struct plan_options *options;
-	const char *endpoint;	     /* of the account's Lambda; NULL for http */
-	const struct json *past;     /* what was planned for this function before; ledger.h */
-	const struct json *history;  /* what was measured before; ledger.h */
-	const struct json *accepted; /* the baseline that a person accepted; NULL = none */
-	double call_ms;		     /* how long a call took in the last run; 0 = not known */
-	int64_t spent_micro_usd;     /* on the day of the event, by the ledger */
+	const char *endpoint;	       /* of the account's Lambda; NULL for http */
+	const struct json *past;       /* what was planned for this function before; ledger.h */
+	const struct json *history;    /* what was measured before; ledger.h */
+	const struct json *accepted;   /* the baseline that a person accepted; NULL = none */
+	const struct json *calibrated; /* what calibrate measured; NULL = nothing */
+	double call_ms;		       /* how long a call took in the last run; 0 = not known */
+	int64_t spent_micro_usd;       /* on the day of the event, by the ledger */
 };
 
 struct plan {

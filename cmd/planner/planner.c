@@ -209,6 +209,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 	struct json *duration = remembered(p, LEDGER_DURATIONS, ev->subject);
 	struct json *history = remembered(p, LEDGER_HISTORY, ev->subject);
 	struct json *accepted = remembered(p, LEDGER_ACCEPTED, ev->subject);
+	struct json *calibrated = remembered(p, LEDGER_CALIBRATED, ev->subject);
 	struct json *spent = stage_state_get(p->stage, LEDGER_SPENT_KEY);
 	char *endpoint = endpoint_of(p, ev);
 	bool is_booked = false;
@@ -226,6 +227,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 				       .past = past,
 				       .history = history,
 				       .accepted = accepted,
+				       .calibrated = calibrated,
 				       .call_ms = json_get_real(duration, "call_ms", 0),
 				       .spent_micro_usd = ledger_spent(p->spent, ev->time)},
 		  &list);
@@ -245,6 +247,7 @@ static int take_changed(struct planner *p, const struct event *ev)
 	json_free(duration);
 	json_free(history);
 	json_free(accepted);
+	json_free(calibrated);
 	free(endpoint);
 	return rc;
 }
@@ -274,7 +277,7 @@ static int planner_take(struct stage *st, const struct event *ev, void *ctx)
 {
 	/* All of it: numbers begin again with another function of the same name. */
 	static const char *const folders[] = {LEDGER_FUNCTIONS, LEDGER_DURATIONS, LEDGER_HISTORY,
-					      LEDGER_ACCEPTED};
+					      LEDGER_ACCEPTED, LEDGER_CALIBRATED};
 	struct planner *p = ctx;
 	char key[LEDGER_KEY_SIZE];
 

@@ -225,6 +225,7 @@ struct json *write_run(const struct draft *d)
 	json_put(o, "objectives", objectives_of(d));
 	if (d->shape.spread)
 		json_put_int(o, "environments", d->shape.spread);
+	json_put_real(o, "lottery", draft_lottery(d));
 	if (d->decision == DECIDE_TEST) {
 		put_deadline(d, o);
 		json_put(o, "reserve", write_reserve(d));

@@ -3,14 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/plimsoll/bus_view.h"
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/look.h"
+#include "cmd/plimsoll/remember.h"
 #include "common/base/log.h"
-#include "common/jobs/jobs.h"
-#include "common/state/state.h"
-
-#define DOC_MAX_BYTES ((size_t)64 * 1024)
 
 struct accept_opts {
 	const char *reason;
@@ -85,56 +81,13 @@ static struct json *accepted_doc(const struct last_run *last)
 	return doc;
 }
 
-static enum exit_code put_file(const char *state_dir, const char *key, struct json *doc)
-{
-	struct state *state = NULL;
-	int rc = state_open(state_dir, &state);
-
-	if (rc) {
-		json_free(doc);
-	} else {
-		state_put(state, key, doc);
-		rc = state_commit(state);
-	}
-	if (rc)
-		log_error("cannot write %s under %s: %s", key, state_dir, strerror(-rc));
-	state_free(state);
-	return rc ? EXIT_AGAIN : EXIT_FINE;
-}
-
-static void on_put(const struct redis_reply *reply, void *ctx)
-{
-	(void)reply, (void)ctx;
-}
-
-static enum exit_code put_bus(const struct door *d, const char *key, struct json *doc)
-{
-	const struct accept_opts *o = d->opts;
-	struct buf text = BUF_INIT(DOC_MAX_BYTES);
-	struct redis_args a = jobs_args("pl_put");
-	struct bus_door bus;
-	enum exit_code code = bus_door_open(&bus, d->settings.path, &o->bus);
-
-	json_write(doc, &text);
-	json_free(doc);
-	redis_arg(&a, key);
-	redis_arg(&a, buf_str(&text));
-	if (code == EXIT_FINE)
-		code = bus_door_fcall(&bus, &a, on_put, NULL);
-	bus_door_close(&bus);
-	redis_args_release(&a);
-	buf_release(&text);
-	return code;
-}
-
 /* For the planner, which holds changes against it, and the sink, which ends the alert. */
 static enum exit_code note_in_state(const struct door *d, const struct last_run *last)
 {
 	char *key = x_asprintf("accepted/%s", d->subject);
 	struct json *doc = accepted_doc(last);
-	enum exit_code code = bus_view_wanted(&d->settings)
-				      ? put_bus(d, key, doc)
-				      : put_file(d->settings.state_dir, key, doc);
+	const struct accept_opts *o = d->opts;
+	enum exit_code code = remember_put(d, &o->bus, key, doc);
 
 	free(key);
 	return code;

@@ -124,6 +124,7 @@ static const struct {
 	{"doc:planner", P | A, 0},
 	{"doc:durations", P | C | A, 0},
 	{"doc:history", P | C | A, 0},
+	{"doc:calibrated", P | A, 0},
 	{"doc:accepted", P | A, S},
 	{"doc:sink", S | A, 0},
 	{"doc:gateways", S | A, 0},

@@ -38,6 +38,7 @@
 	X(add)                                                                                     \
 	X(list)                                                                                    \
 	X(run)                                                                                     \
+	X(calibrate)                                                                               \
 	X(load)                                                                                    \
 	X(watch)                                                                                   \
 	X(status)                                                                                  \

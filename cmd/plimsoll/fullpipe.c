@@ -27,6 +27,7 @@ static void add_planner(const struct fullpipe *f, struct pipeline *p)
 	pipeline_option(s, "--new", f->new_qualifier);
 	pipeline_option(s, "--test", f->test);
 	pipeline_option(s, "--payload", f->payload);
+	pipeline_option(s, "--purpose", f->purpose);
 	if (f->confirms) {
 		pipeline_option(s, "--purpose", "confirm");
 		pipeline_option(s, "--confirms", f->confirms);

@@ -10,6 +10,7 @@ struct fullpipe {
 	const char *config, *state, *archive; /* archive NULL = the settings name one */
 	const char *subject;		      /* one function, looked at once; NULL = follow all */
 	const char *old_qualifier, *new_qualifier, *test, *payload; /* NULL = as planned */
+	const char *purpose;	 /* "calibrate"; NULL = by the change's kind */
 	const char *confirms;	 /* run id: this run confirms it; NULL = none */
 	const char *events_file; /* what the sink gets is appended here too; NULL = none */
 	const char *wait_cloud;	 /* "0s": the verdict ends it */

@@ -236,7 +236,7 @@ static void test_smallest_effect(void **state)
 		double d;
 
 		t.duration_ms = 120000;
-		d = estimate_detectable(&s, cases[i].tolerance, cases[i].gates);
+		d = estimate_detectable(&s, LOTTERY_DEFAULT, cases[i].tolerance, cases[i].gates);
 		if (d < cases[i].low || d > cases[i].high)
 			fail_msg("spread %u, tolerance %g, %u gates: %g", cases[i].spread,
 				 cases[i].tolerance, cases[i].gates, d);

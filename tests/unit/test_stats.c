@@ -9,6 +9,7 @@
 #include "common/base/rng.h"
 #include "common/stats/boot.h"
 #include "common/stats/holm.h"
+#include "common/stats/lottery.h"
 #include "common/stats/quantile.h"
 #include "common/stats/rate.h"
 #include "common/stats/welch.h"
@@ -360,6 +361,27 @@ static void test_rate_coverage(void **state)
 	assert_true(covered > trials * 94 / 100 && covered < trials * 99 / 100);
 }
 
+/* Runs made with a lottery of 5 %, 16 environments a side and a bootstrap error of 1 %. */
+static void test_lottery(void **state)
+{
+	struct lottery_run runs[400], known[] = {{0, 0.02, 8, true}, {0.1, 0.02, 8, true}};
+	struct rng rng = {7};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+		double sd = hypot(lottery_error(0.05, 16), 0.01);
+		double gauss = sqrt(-2 * log(1 - rng_unit(&rng))) * cos(2 * M_PI * rng_unit(&rng));
+
+		runs[i] = (struct lottery_run){sd * gauss, 0.01, 16, false};
+	}
+	assert_near(lottery_of(runs, ARRAY_LEN(runs)), 0.05, 0.005);
+	/* se of 2 % with 8 a side: 2 % * sqrt(8 / 2), whatever the difference was */
+	assert_near(lottery_of(known, 2), 0.04, 1e-12);
+	runs[0].diff = 0; /* less than the bootstrap explains: no lottery */
+	assert_near(lottery_of(runs, 1), 0, 0);
+	assert_true(isnan(lottery_of(runs, 0)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_bootstrap),
 		cmocka_unit_test(test_widening),
+		cmocka_unit_test(test_lottery),
 		cmocka_unit_test(test_holm),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_rate_of_the_paper),
