@@ -7,6 +7,7 @@
 #include "cmd/planner/draft.h"
 #include "common/base/unit.h"
 #include "common/http/http.h"
+#include "common/template/template.h"
 
 #define BLOCK_MS 2500
 #define BODY_MAX_BYTES (1024 * 1024)
@@ -267,6 +268,8 @@ static struct json *shard_target(const struct draft *d, const char *name, const 
 	json_put_str(o, "variant", name);
 	json_put_str(o, "method", is_aws ? "lambda-invoke" : "http");
 	json_put_str(o, "url", url);
+	if (!is_aws && template_is_one(url))
+		json_put_bool(o, "template", true);
 	if (is_aws) {
 		json_put_str(o, "qualifier", v->qualifier);
 		json_put_str(o, "region", d->account->region);
@@ -322,18 +325,22 @@ static size_t payloads(const struct draft *d, const struct config_payload **out,
 		       struct config_payload *own)
 {
 	const struct plan_options *o = d->in->options;
+	bool is_aws = d->account->provider == PROVIDER_AWS;
 
 	*out = own;
 	if (o->payload) {
-		*own = (struct config_payload){(char *)o->payload, o->payload_bytes, 1};
+		*own = (struct config_payload){
+			.bytes = (char *)o->payload, .len_bytes = o->payload_bytes, .weight = 1};
 		return 1;
 	}
 	if (d->rule->payload_count) {
 		*out = d->rule->payloads;
 		return d->rule->payload_count;
 	}
-	*own = (struct config_payload){(char *)"{}", 2, 1};
-	return d->account->provider == PROVIDER_AWS;
+	*own = (struct config_payload){
+		.bytes = (char *)(is_aws ? "{}" : ""), .len_bytes = is_aws ? 2 : 0, .weight = 1};
+	own->rows = d->rule->rows;
+	return is_aws || d->rule->rows.file;
 }
 
 size_t write_payload_bytes(const struct draft *d)
@@ -345,6 +352,17 @@ size_t write_payload_bytes(const struct draft *d)
 	for (size_t i = 0; i < count; i++)
 		sum += list[i].len_bytes;
 	return sum;
+}
+
+static struct json *rows_of(const struct config_rows *rows)
+{
+	struct json *o = json_obj();
+
+	json_put_str(o, "file", rows->file);
+	json_put_str(o, "sha256", rows->sha256_hex);
+	json_put_str(o, "format", rows->is_ndjson ? "ndjson" : "csv");
+	json_put_str(o, "order", rows->order);
+	return o;
 }
 
 static struct json *payloads_of(const struct draft *d)
@@ -361,6 +379,9 @@ static struct json *payloads_of(const struct draft *d)
 		digest_base64(list[i].bytes, list[i].len_bytes, &text);
 		put_number(o, "weight", list[i].weight);
 		json_put_str(o, "base64", buf_str(&text));
+		json_put_str(o, "template", list[i].filling);
+		if (list[i].rows.file)
+			json_put(o, "rows", rows_of(&list[i].rows));
 		json_push(a, o);
 		buf_release(&text);
 	}

@@ -68,19 +68,29 @@ struct config_account {
 	struct config_place place;
 };
 
+struct config_rows { /* a file of values for placeholders {{row.COLUMN}} */
+	char *file;  /* beneath config.data_folder; NULL = none */
+	char sha256_hex[65];
+	bool is_ndjson;
+	char *order; /* "in-order", "random"; NULL = in order */
+};
+
 struct config_payload {
 	char *bytes; /* read from file at load time, or inline text */
 	size_t len_bytes;
 	double weight;
+	char *filling; /* "json", "text": it holds placeholders; NULL = none */
+	struct config_rows rows;
 };
 
 struct config_function {
 	char *account, *pattern; /* pattern may hold * and ? */
 	struct config_payload *payloads;
-	size_t payload_count;  /* 0 = none given */
-	struct json *expect;   /* checks on answers, as in shard.planned; NULL = none given */
-	char *instance, *cold; /* JSON pointer or header:NAME */
-	char **tests;	       /* names; test_count 0 with has_tests = noticed, never called */
+	size_t payload_count;	 /* 0 = none given */
+	struct config_rows rows; /* of payloads that name none, and of the url */
+	struct json *expect;	 /* checks on answers, as in shard.planned; NULL = none given */
+	char *instance, *cold;	 /* JSON pointer or header:NAME */
+	char **tests;		 /* names; test_count 0 with has_tests = noticed, never called */
 	size_t test_count;
 	bool has_tests;
 	char *http_version; /* "1.1", "2", "auto"; NULL = none given */

@@ -148,12 +148,13 @@ static void check_http(struct reader *r, const struct config_function *f,
 				  f->url, a->name);
 }
 
-void check_function(struct reader *r, const struct config_function *f, const struct yaml_node *node)
+void check_function(struct reader *r, struct config_function *f, const struct yaml_node *node)
 {
 	const struct config_account *a = config_account(r->config, f->account);
 	const struct yaml_node *list = yaml_get(node, "tests");
 	const struct yaml_entry *payloads = yaml_entry(node, "payloads");
 
+	check_rows(r, f, node);
 	if (payloads && yaml_get(node, "payload"))
 		config_errors_add(r->errs, payloads->place,
 				  "payloads beside payload, expected one of the two");

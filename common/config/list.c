@@ -1,16 +1,11 @@
-/* list.c - settings that hold several values: names, hosts, causes, payloads, secrets. */
+/* list.c - settings that hold several values: names, hosts, causes, secrets. */
 #include "common/config/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/fsio.h"
 #include "common/base/unit.h"
-
-/* Lambda takes no more in one synchronous call. */
-#define PAYLOAD_MAX_BYTES ((size_t)6 * 1024 * 1024)
-#define PAYLOADS_MAX 64
 
 static const struct {
 	const char *name;
@@ -49,7 +44,7 @@ bool is_list(struct reader *r, const struct yaml_node *v, const char *what, cons
 	return false;
 }
 
-static bool is_setting_list(struct reader *r, const struct setting *s, const struct yaml_node *v)
+bool is_setting_list(struct reader *r, const struct setting *s, const struct yaml_node *v)
 {
 	struct buf expected = BUF_INIT(512);
 	bool ok;
@@ -165,102 +160,6 @@ void read_when(struct reader *r, const struct setting *s, const struct yaml_node
 		buf_release(&is);
 		buf_release(&near);
 	}
-}
-
-static struct config_payload *add_payload(const struct setting *s, void *target)
-{
-	struct config_payload **items =
-		(struct config_payload **)(void *)((char *)target + s->offset);
-	size_t *count = (size_t *)(void *)((char *)target + s->count_offset);
-
-	*items = x_realloc(*items, *count + 1, sizeof(**items));
-	(*items)[*count] = (struct config_payload){.weight = 1};
-	return &(*items)[(*count)++];
-}
-
-void read_payload(struct reader *r, const struct setting *s, const struct yaml_node *v,
-		  void *target)
-{
-	struct config_payload *p;
-
-	if (v->type != YAML_T_SCALAR) {
-		wrong_value(r, s, v);
-		return;
-	}
-	p = add_payload(s, target);
-	p->bytes = x_strndup(v->text, v->len_bytes);
-	p->len_bytes = v->len_bytes;
-}
-
-static void read_payload_file(struct reader *r, const struct yaml_node *v, struct config_payload *p)
-{
-	struct buf bytes = BUF_INIT(PAYLOAD_MAX_BYTES);
-	char *path = path_beside(v->place.file, v->text);
-	int rc = fs_read(path, &bytes);
-
-	if (rc == -EFBIG)
-		config_errors_add(r->errs, v->place,
-				  "file %s is larger than 6 MiB, expected what "
-				  "one call can carry",
-				  path);
-	else if (rc)
-		config_errors_add(r->errs, v->place,
-				  "cannot read %s: %s, expected a file that can "
-				  "be read",
-				  path, strerror(-rc));
-	p->len_bytes = bytes.len_bytes;
-	p->bytes = buf_steal(&bytes);
-	free(path);
-}
-
-static void read_one_payload(struct reader *r, const struct setting *s, const struct yaml_node *e,
-			     void *target)
-{
-	const struct entry_label label = {"payload", "", e->place};
-	const struct setting *weight = section_row(&section_payload, "weight");
-	const struct yaml_node *file, *text, *w;
-	struct config_payload *p;
-
-	if (!is_map(r, e, "a payload"))
-		return;
-	check_keys(r, &section_payload, e, NULL, &label);
-	file = yaml_get(e, "file");
-	text = yaml_get(e, "text");
-	if (!file == !text) {
-		config_errors_add(r->errs, e->place,
-				  "a payload with %s, expected one of file and text",
-				  file ? "both" : "neither");
-		return;
-	}
-	if (!is_word_text(file ? file : text)) {
-		wrong_value(r, section_row(&section_payload, file ? "file" : "text"),
-			    file ? file : text);
-		return;
-	}
-	p = add_payload(s, target);
-	w = yaml_get(e, "weight");
-	if (w)
-		read_value(r, weight, w, p);
-	if (file) {
-		read_payload_file(r, file, p);
-	} else {
-		p->bytes = x_strndup(text->text, text->len_bytes);
-		p->len_bytes = text->len_bytes;
-	}
-}
-
-void read_payloads(struct reader *r, const struct setting *s, const struct yaml_node *v,
-		   void *target)
-{
-	if (!is_setting_list(r, s, v))
-		return;
-	if (v->count == 0 || v->count > PAYLOADS_MAX) {
-		config_errors_add(r->errs, v->place, "payloads holds %zu, expected 1 to %d",
-				  v->count, PAYLOADS_MAX);
-		return;
-	}
-	for (size_t i = 0; i < v->count; i++)
-		read_one_payload(r, s, v->entries[i].value, target);
 }
 
 void read_secrets(struct reader *r, const struct setting *s, const struct yaml_node *v,

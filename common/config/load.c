@@ -237,8 +237,12 @@ int config_parse(const char *name, const char *text, size_t len_bytes, struct co
 static void free_function(struct config_function *f)
 {
 	section_release(&section_function, f);
-	for (size_t i = 0; i < f->payload_count; i++)
+	for (size_t i = 0; i < f->payload_count; i++) {
 		free(f->payloads[i].bytes);
+		free(f->payloads[i].filling);
+		config_rows_release(&f->payloads[i].rows);
+	}
+	config_rows_release(&f->rows);
 	free(f->payloads);
 	free(f->account);
 	free(f->pattern);

@@ -61,6 +61,13 @@ void read_expect_text(struct reader *, const struct setting *, const struct yaml
 void read_expect_headers(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_expect_json(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_expect_size(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_rows(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_filling_word(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_url_template(struct reader *, const struct setting *, const struct yaml_node *, void *);
+/* Gives payloads without rows those of the function; tells what asks for rows and has none. */
+void check_rows(struct reader *r, struct config_function *f, const struct yaml_node *node);
+void config_rows_release(struct config_rows *rows);
+bool is_setting_list(struct reader *, const struct setting *, const struct yaml_node *);
 void read_secrets(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_section_row(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_value(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target);
@@ -74,8 +81,7 @@ void read_objectives(struct reader *r, const struct yaml_node *node);
 void build_config(struct reader *r, const struct yaml_node *root);
 /* What one setting cannot know of another, in cross.c: after the entry has been read. */
 void check_test(struct reader *r, struct config_test *t, const struct yaml_node *node);
-void check_function(struct reader *r, const struct config_function *f,
-		    const struct yaml_node *node);
+void check_function(struct reader *r, struct config_function *f, const struct yaml_node *node);
 void check_bus(struct reader *r, const struct config_bus *b, const struct yaml_node *node);
 void check_objective_keys(struct reader *r, const struct yaml_node *node);
 /* "account/pattern" of a key; false after telling. Both outs are the caller's to free. */

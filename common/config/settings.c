@@ -58,6 +58,12 @@ static const struct setting payload_rows[] = {
 	{"text", T_VERBATIM, P(bytes), .doc = "or as it stands here"},
 	{"weight", T_NUMBER, P(weight), .min = 0.000001, .max = 1e6, .default_text = "1",
 	 .doc = "how often it is sent, relative to the others"},
+	{"template", T_FILLING, P(filling),
+	 .doc = "it holds placeholders: {{seq}}, {{random 1 100}}, {{uuid}}, {{row.COLUMN}}, "
+		"{{json row.COLUMN}}, {{variant}}, {{run}}, {{open}} for {{ (docs/MEASURING.md)"},
+	{"rows", T_ROWS, P(rows), .doc = "where the values of {{row.COLUMN}} come from"},
+	{"rows_order", T_WORD, P(rows.order), .words = "in-order random",
+	 .doc = "in-order: one after the other, and again from the first"},
 };
 #undef P
 const struct section section_payload = {"functions.*.payloads[]",
@@ -90,6 +96,9 @@ static const struct setting function_rows[] = {
 	 .doc = "the body of every call"},
 	{"payloads", T_PAYLOADS, F(payloads), AT(config_function, payload_count),
 	 .doc = "several bodies, drawn by weight"},
+	{"rows", T_ROWS, F(rows),
+	 .doc = "the same for the url, and for payloads without rows of their own"},
+	{"rows_order", T_WORD, F(rows.order), .words = "in-order random", .doc = "of these rows"},
 	{"expect", T_SECTION, .rows = &section_expect, .doc = "what a good answer looks like"},
 	{"instance", T_POINTER, F(instance),
 	 .doc = "where the answer says which execution environment it came from"},
@@ -100,7 +109,8 @@ static const struct setting function_rows[] = {
 	{"alias", T_QUALIFIER, F(alias), .only = "aws",
 	 .doc = "what is under test, instead of the newest published version; $LATEST: the "
 		"unpublished function itself"},
-	{"url", T_URL, F(url), .only = "http", .is_required = true, .doc = "where it is called"},
+	{"url", T_URL_TEMPLATE, F(url), .only = "http", .is_required = true,
+	 .doc = "where it is called; path and query may hold placeholders, as payloads do"},
 	{"http_version", T_WORD, F(http_version), .words = "1.1 2 auto", .only = "http",
 	 .doc = "2: HTTP/2, over TLS by ALPN, else by prior knowledge; auto: what ALPN chooses; "
 		"without it 1.1"},

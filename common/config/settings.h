@@ -21,8 +21,8 @@
 	"{\"type\":\"integer\",\"minimum\":100,\"maximum\":599},"                                  \
 	"{\"type\":\"string\",\"pattern\":\"^[1-5]xx$\"}"
 
-/* X(symbol, reader in value.c, list.c or expect.c, what the field owns, what is expected, JSON
- * Schema) */
+/* X(symbol, reader in value.c, list.c, expect.c or payload.c, what the field owns, what is
+ * expected, JSON Schema) */
 #define SETTING_TYPES(X)                                                                           \
 	X(T_TEXT, read_text, OWNS_TEXT, "text", "{\"type\":\"string\"}")                           \
 	X(T_VERBATIM, read_verbatim, OWNS_TEXT, "text (JSON in single quotes)",                    \
@@ -110,6 +110,14 @@
 	  "{\"type\":\"string\"}")                                                                 \
 	X(T_PAYLOADS, read_payloads, OWNS_NOTHING, "a list such as [{file: a.json, weight: 9}]",   \
 	  NULL)                                                                                    \
+	X(T_FILLING, read_filling_word, OWNS_TEXT,                                                 \
+	  "true (values are escaped for JSON), text (as they are) or false",                       \
+	  "{\"enum\":[true,false,\"json\",\"text\"]}")                                             \
+	X(T_ROWS, read_rows, OWNS_NOTHING,                                                         \
+	  "a file that ends in .csv, .ndjson or .jsonl, beneath files:",                           \
+	  "{\"type\":\"string\",\"pattern\":\"[.](csv|ndjson|jsonl)$\"}")                          \
+	X(T_URL_TEMPLATE, read_url_template, OWNS_TEXT, "a URL such as https://host/path",         \
+	  "{\"type\":\"string\",\"pattern\":\"^https?://\"}")                                      \
 	X(T_SECTION, read_section_row, OWNS_NOTHING, "a mapping", NULL)
 
 enum setting_owns { OWNS_NOTHING, OWNS_TEXT, OWNS_LIST, OWNS_JSON };

@@ -112,10 +112,83 @@ static void checks_are_kept_as_events_carry_them(void **state)
 	}
 }
 
+#define W "accounts: {w: {provider: http, allow: [h.example]}}\nfunctions:\n  w/f: "
+
+static void mistakes_in_payloads(void **state)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} cases[] = {
+		{"a placeholder that is none",
+		 F "{payloads: [{template: true, text: 'ab{{sequence}}'}]}\n",
+		 "f.yaml:3:46: unknown placeholder sequence, expected seq, random A B, uuid"},
+		{"one that is not closed", F "{payloads: [{text: '{{seq', template: text}]}\n",
+		 "f.yaml:3:28: {{ without }}, expected the end of the placeholder"},
+		{"a template of another kind", F "{payloads: [{text: a, template: xml}]}\n",
+		 "f.yaml:3:40: template is \"xml\", expected true (values are escaped "
+		 "for"},
+		{"rows that are no file", F "{payloads: [{text: a, rows: none.csv}]}\n",
+		 "f.yaml:3:36: cannot read ./none.csv"},
+		{"rows of another format", F "{rows: a.xls}\n",
+		 "f.yaml:3:15: rows is \"a.xls\", expected a file that ends in .csv"},
+		{"rows outside", F "{rows: ../a.csv}\n",
+		 "f.yaml:3:15: rows is \"../a.csv\", expected a file"},
+		{"rows outside, absolute", F "{rows: /a.csv}\n",
+		 "f.yaml:3:15: rows is \"/a.csv\", expected a file"},
+		{"a row without rows", F "{payloads: [{text: '{{row.id}}', template: true}]}\n",
+		 "f.yaml:3:19: {{row...}} without rows, expected rows: and a file"},
+		{"a placeholder of the url that is none",
+		 W "{url: 'http://h.example/a/{{seqq}}'}\n",
+		 "f.yaml:3:34: unknown placeholder seqq"},
+		{"placeholders in the host", W "{url: 'http://{{run}}.example/'}\n",
+		 "f.yaml:3:14: url is no URL, expected one"},
+		{"a row in the url without rows", W "{url: 'http://h.example/{{row.id}}'}\n",
+		 "f.yaml:3:14: {{row...}} without rows"},
+		{"a host that is not allowed", W "{url: 'http://x.example/{{seq}}'}\n",
+		 "f.yaml:3:14: the host of"},
+		{"files that is no path", A "files: [a]\n", "f.yaml:2:8: files is no path"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		check_mistake(cases[i].name, cases[i].text, cases[i].want);
+}
+
+static void payloads_and_rows_are_read(void **state)
+{
+	static const char text[] =
+		"files: tests/data/config\n" W "{url: 'http://h.example/a?b={{random 1 9}}', "
+		"rows: users.csv, rows_order: random, payloads: [{template: true, text: "
+		"'{{row.id}}'}, {text: b, template: text, rows: users.ndjson}, {text: c, template: "
+		"false}]}\n";
+	struct config_errors errs = {0};
+	struct config *c = parse(text, &errs);
+	const struct config_payload *p;
+
+	(void)state;
+	config_errors_print(&errs, stderr);
+	assert_non_null(c);
+	assert_string_equal(c->data_folder, "tests/data/config");
+	assert_string_equal(c->functions[0].url, "http://h.example/a?b={{random 1 9}}");
+	p = c->functions[0].payloads;
+	assert_string_equal(p[0].filling, "json");
+	assert_string_equal(p[0].rows.file, "users.csv");
+	assert_string_equal(p[0].rows.order, "random");
+	assert_int_equal(strlen(p[0].rows.sha256_hex), 64);
+	assert_string_equal(p[1].filling, "text");
+	assert_true(p[1].rows.is_ndjson);
+	assert_null(p[1].rows.order);
+	assert_null(p[2].filling);
+	assert_string_equal(p[2].rows.file, "users.csv");
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes_in_checks),
+		cmocka_unit_test(mistakes_in_payloads),
+		cmocka_unit_test(payloads_and_rows_are_read),
 		cmocka_unit_test(checks_are_kept_as_events_carry_them),
 	};
 

@@ -30,6 +30,10 @@ static const char settings[] =
 	"  web/search: {url: 'http://h.example/search?q=1', http_version: 2, expect: {status: 204, "
 	"body_contains: "
 	"ok}}\n"
+	"  web/items: {url: 'http://h.example/i/{{row.id}}', rows: tests/data/config/users.csv, "
+	"rows_order: random}\n"
+	"  prod/rows: {payloads: [{text: '{{seq}}', template: true}], rows: "
+	"tests/data/config/users.ndjson}\n"
 	"tests:\n"
 	"  compare: {workload: {rate: 10/s, duration: 30s, spread: 4}, warmup: 5s}\n"
 	"  peak: {workload: {rate: 20/s}}\n"
@@ -449,7 +453,24 @@ static const struct plan_case plan_cases[] = {
 		   {"targets.0.expect", "{\"status\":204,\"body_contains\":\"ok\"}"},
 		   {"payloads", "[]"},
 		   {"limits.timeout_ms", "30500"},
+		   {"targets.0.template", NULL},
 		   {"targets.0.qualifier", NULL}}},
+	{"a URL with rows", "web/items",
+	 "{\"change\": {\"kind\": \"manual\"}, \"target\": {\"provider\": \"http\"}, "
+	 "\"candidates\": []}",
+	 .count = 1, .want = {{"decision", "test"}},
+	 .shard = {{"targets.0.url", "http://h.example/i/{{row.id}}"},
+		   {"targets.0.template", "true"},
+		   {"payloads.0",
+		    "{\"weight\":1,\"base64\":\"\",\"rows\":{\"file\":\"tests/data/config/"
+		    "users.csv\",\"sha256\":"
+		    "\"e615106171f547b957a735b1a7db91e19d4a022c7ed27c43a313ea14fb37df92\","
+		    "\"format\":\"csv\",\"order\":\"random\"}}"}}},
+	{"a payload with placeholders", "prod/rows", MANUAL, .count = 1,
+	 .want = {{"decision", "test"}},
+	 .shard = {{"payloads.0.template", "json"},
+		   {"payloads.0.rows.file", "tests/data/config/users.ndjson"},
+		   {"payloads.0.rows.format", "ndjson"}}},
 };
 
 /* A text, or compact JSON; the caller frees. */
