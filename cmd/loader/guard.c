@@ -197,17 +197,18 @@ int guard_size(const struct guard *g, const struct shard *sh, char why[SHARD_WHY
 {
 	double rate_max_per_s = g->rate_max_per_s;
 	uint64_t in_flight_max = g->in_flight_max;
+	double peak_per_s = workload_peak_per_s(&sh->workload);
+	uint32_t users = workload_users(&sh->workload);
 
 	if (g->config && g->config->limits.rate_per_s > 0)
 		rate_max_per_s = MIN_OF(rate_max_per_s, g->config->limits.rate_per_s);
-	if (!executor_is_closed(sh->workload.executor) && rate_max_per_s > 0 &&
-	    sh->workload.rate_per_s > rate_max_per_s)
+	if (rate_max_per_s > 0 && peak_per_s > rate_max_per_s)
 		return refuse(why,
 			      "a rate of %g/s is above the limit of %g/s (limits.rate, --max-rate)",
-			      sh->workload.rate_per_s, rate_max_per_s);
-	if (executor_is_closed(sh->workload.executor) && sh->workload.vus > in_flight_max)
-		return refuse(why, "%u vus are above the limit of %llu (--max-in-flight)",
-			      sh->workload.vus, (unsigned long long)in_flight_max);
+			      peak_per_s, rate_max_per_s);
+	if (users > in_flight_max)
+		return refuse(why, "%u vus are above the limit of %llu (--max-in-flight)", users,
+			      (unsigned long long)in_flight_max);
 	if (sh->in_flight > in_flight_max)
 		return refuse(why,
 			      "%u calls in flight are above the limit of %llu (--max-in-flight)",

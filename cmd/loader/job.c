@@ -10,6 +10,8 @@
 
 #include "common/base/log.h"
 
+#include "cmd/loader/replay.h"
+
 #define LOOK_AGAIN_NS (200 * NS_PER_MS) /* at a fence that is taken, at a pause */
 #define CONNECT_GAP_NS (10 * NS_PER_MS)
 /* Opening a connection without TLS costs next to nothing: all of them within this. */
@@ -53,7 +55,7 @@ void job_free(struct job *j)
 	tally_free(j->tally);
 	hdr_free(j->loop_delay);
 	free(j->calls);
-	free(j->freed);
+	users_release(&j->users);
 	fence_drop(&j->world->fences, j->fence);
 	shard_free(j->shard);
 	free(j);
@@ -152,7 +154,7 @@ static uint32_t connections_ahead(const struct job *j)
 	if (j->shard->connections)
 		return job_connections(j);
 	if (executor_is_closed(w->executor))
-		n = w->vus;
+		n = workload_users(w);
 	return MIN_OF(MIN_OF(n, CONNECT_AHEAD_MAX),
 		      MAX_OF(j->shard->in_flight / (uint32_t)w->variant_count, 1));
 }
@@ -293,8 +295,10 @@ static int check(struct job *j, char why[SHARD_WHY_SIZE])
 {
 	const struct shard *sh = j->shard;
 	char short_why[SCHEDULE_WHY_SIZE];
-	int rc = guard_size(&j->world->guard, sh, why);
+	int rc = replay_load(j->shard, j->world->files, why);
 
+	if (rc == 0)
+		rc = guard_size(&j->world->guard, sh, why);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < sh->workload.variant_count; i++) {
@@ -318,6 +322,9 @@ static int check(struct job *j, char why[SHARD_WHY_SIZE])
 	rc = schedule_init(&j->schedule, &sh->workload, short_why);
 	if (rc != 0)
 		snprintf(why, SHARD_WHY_SIZE, "%s", short_why);
+	else
+		j->shard->workload.duration_ms = j->schedule.w.duration_ms;
+	j->is_closed = executor_is_closed(sh->workload.executor);
 	return rc;
 }
 

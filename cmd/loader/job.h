@@ -27,6 +27,7 @@
 #include "cmd/loader/session.h"
 #include "cmd/loader/shard.h"
 #include "cmd/loader/tally.h"
+#include "cmd/loader/users.h"
 
 struct job;
 
@@ -73,6 +74,7 @@ struct call {
 	struct job *job;
 	struct place place;
 	struct prepared *request;
+	uint32_t user; /* closed */
 	struct call *next_free;
 };
 
@@ -106,8 +108,8 @@ struct job {
 	struct place next_place;       /* open: the next one due */
 	struct prepared *next_request; /* its bytes, where they were prepared ahead */
 	bool has_next;
-	struct mono *freed; /* closed: ring of users that are free, oldest first; owned */
-	uint32_t freed_at, freed_count;
+	bool is_closed;
+	struct users users; /* closed */
 
 	struct mono origin; /* start of the measured part */
 	struct wall origin_wall;

@@ -40,10 +40,10 @@ static size_t calls_needed(const struct job *j)
 {
 	const struct workload *w = &j->shard->workload;
 	uint64_t all = j->schedule.due_total + j->schedule.warmup_total;
-	double within = w->rate_per_s * (double)j->shard->timeout_ms / 1e3;
+	double within = workload_most_within(w, j->shard->timeout_ms);
 
-	if (executor_is_closed(w->executor))
-		return w->vus;
+	if (j->is_closed)
+		return j->schedule.users;
 	return (size_t)MIN_OF(MIN_OF((uint64_t)within + 3 * (uint64_t)j->schedule.round_n, all),
 			      CALLS_IN_USE_MAX);
 }
@@ -108,8 +108,8 @@ int job_prepare(struct job *j, char why[SHARD_WHY_SIZE])
 		j->calls[i].next_free = j->free_calls;
 		j->free_calls = &j->calls[i];
 	}
-	if (executor_is_closed(w->executor))
-		j->freed = x_calloc(w->vus, sizeof(*j->freed));
+	if (j->is_closed)
+		users_init(&j->users, &j->schedule);
 	return 0;
 }
 
@@ -152,7 +152,7 @@ static void count_unresolved(struct job *j)
 {
 	struct place place;
 
-	if (executor_is_closed(j->shard->workload.executor))
+	if (j->is_closed)
 		return;
 	j->tally = tally_new(&j->schedule, false);
 	j->loop_delay = hdr_new();
@@ -203,11 +203,9 @@ static void look_at_errors(struct job *j, enum outcome outcome, const struct ans
 			 a ? a->reason : why);
 }
 
-static void user_is_free(struct job *j, struct mono since)
+static void user_is_free(struct job *j, uint32_t user, struct mono since)
 {
-	uint32_t vus = j->shard->workload.vus;
-
-	j->freed[(j->freed_at + j->freed_count++) % vus] = since;
+	users_put(&j->users, user, since_origin_ns(j, since));
 	if (j->state != JOB_RUNNING)
 		return;
 	/* At once: its connection is in our hands, and a timer would cost another turn. */
@@ -239,16 +237,17 @@ static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
 	j->free_calls = c;
 	j->in_flight--;
 	j->open_calls[c->place.variant]--;
-	if (j->freed && j->end == JOB_END_NONE)
-		user_is_free(j, e->done);
+	if (j->is_closed && j->end == JOB_END_NONE)
+		user_is_free(j, c->user, e->done);
 	if (j->in_flight == 0 && j->state == JOB_DRAINING)
 		job_act_soon(j);
 }
 
 /* ---- sending ---- */
 
-/* prepared: what ahead_next() gave with it. */
-static void send_one(struct job *j, const struct place *place, struct prepared *prepared)
+/* prepared: what ahead_next() gave with it; user: of a closed executor. */
+static void send_one(struct job *j, const struct place *place, struct prepared *prepared,
+		     uint32_t user)
 {
 	struct call *c = j->free_calls;
 	size_t i = j->index_of[place->variant];
@@ -274,6 +273,7 @@ static void send_one(struct job *j, const struct place *place, struct prepared *
 	if (++j->open_calls[place->variant] > j->open_calls_peak[place->variant])
 		j->open_calls_peak[place->variant] = j->open_calls[place->variant];
 	c->place = *place;
+	c->user = user;
 	c->engine = (struct engine_call){
 		.due = mono_add_ns(j->origin, place->due_ns),
 		.request = &c->request->request,
@@ -302,7 +302,7 @@ static void send_open(struct job *j)
 		now = mono_now();
 		if (mono_is_before(now, due) || is_after_gap(j))
 			break;
-		send_one(j, &j->next_place, j->next_request);
+		send_one(j, &j->next_place, j->next_request, 0);
 		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);
 	}
 	if (!j->has_next) {
@@ -352,24 +352,34 @@ static void on_ahead(struct loop *l, struct loop_timer *t)
 
 static void send_closed(struct job *j)
 {
-	uint32_t vus = j->shard->workload.vus;
+	const struct free_user *first;
 	struct place place;
 
-	while (j->freed_count > 0 && j->end == JOB_END_NONE) {
-		struct mono since = j->freed[j->freed_at];
+	if (j->users.has_rise)
+		users_rise(&j->users, &j->schedule, since_origin_ns(j, mono_now()));
+	while ((first = users_first(&j->users)) && j->end == JOB_END_NONE) {
+		struct free_user f = *first;
+		enum user_turn turn;
 
 		if (is_after_gap(j)) {
-			loop_timer_set(j->world->loop, &j->due_timer, since);
+			loop_timer_set(j->world->loop, &j->due_timer,
+				       mono_add_ns(j->origin, f.since_ns));
 			return;
 		}
-		if (!schedule_next(&j->schedule, since_origin_ns(j, since), &place)) {
+		turn = schedule_user(&j->schedule, f.user, f.since_ns, &place);
+		if (turn == USER_ENDS) {
 			all_were_due(j);
 			return;
 		}
-		j->freed_at = (j->freed_at + 1) % vus;
-		j->freed_count--;
-		send_one(j, &place, NULL);
+		users_pop(&j->users);
+		if (turn == USER_CALLS)
+			send_one(j, &place, NULL, f.user);
+		else
+			users_rest(&j->users, f.user);
 	}
+	if (j->users.has_rise)
+		loop_timer_set(j->world->loop, &j->due_timer,
+			       mono_add_ns(j->origin, j->users.rises_ns));
 }
 
 static void on_due(struct loop *l, struct loop_timer *t)
@@ -381,7 +391,7 @@ static void on_due(struct loop *l, struct loop_timer *t)
 		return;
 	j->burst_began = mono_now();
 	engine_batch_begin(j->world->engine);
-	if (j->freed) {
+	if (j->is_closed) {
 		send_closed(j);
 	} else {
 		hdr_record(j->loop_delay, mono_diff_ns(j->burst_began, j->armed_for) / NS_PER_US);
@@ -418,10 +428,7 @@ void job_begin(struct job *j)
 	j->origin_wall = wall_add_ns(j->began_wall, -j->schedule.start_ns);
 	getrusage(RUSAGE_SELF, &j->cpu_before);
 	loop_timer_set(j->world->loop, &j->progress_timer, mono_add_ns(j->began, NS_PER_S));
-	if (j->freed) {
-		for (uint32_t i = 0; i < j->shard->workload.vus; i++)
-			j->freed[j->freed_count++] = j->began;
-	} else {
+	if (!j->is_closed) {
 		j->ahead.origin = j->origin_wall;
 		(void)ahead_step(&j->ahead);
 		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);

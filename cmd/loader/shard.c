@@ -226,36 +226,6 @@ static int parse_targets(struct shard *sh, const struct json *targets, char why[
 
 /* ---- workload, payloads, limits ---- */
 
-static int parse_workload(struct shard *sh, const struct json *j, char why[SHARD_WHY_SIZE])
-{
-	struct workload *w = &sh->workload;
-	const char *executor = json_get_str(j, "executor"), *arrival = json_get_str(j, "arrival");
-	const char *seed = json_get_str(j, "seed");
-
-	if (executor_parse(executor, &w->executor) != 0)
-		return refuse(why,
-			      "executor \"%s\" is not known here; expected constant-arrival-rate, "
-			      "shared-iterations or constant-vus",
-			      executor ? executor : "");
-	w->arrival = ARRIVAL_BURST;
-	if (arrival && arrival_parse(arrival, &w->arrival) != 0)
-		return refuse(why,
-			      "arrival \"%s\" is not known; expected burst, uniform or poisson",
-			      arrival);
-	if (seed && unit_parse_u64(seed, &w->seed) != 0)
-		return refuse(why, "seed is not a whole number below 2^64 in a string");
-	w->rate_per_s = json_get_real(j, "rate_per_s", 0);
-	w->vus = (uint32_t)MIN_OF(MAX_OF(json_get_int(j, "vus", 0), 0), 100000);
-	w->iterations = (uint64_t)MAX_OF(json_get_int(j, "iterations", 0), 0);
-	w->spread = (uint32_t)MIN_OF(MAX_OF(json_get_int(j, "spread", 0), 0), SPREAD_MAX + 1);
-	w->warmup_ms = json_get_int(j, "warmup_ms", 0);
-	w->duration_ms = json_get_int(j, "duration_ms", 0);
-	w->block_ms = json_get_int(j, "block_ms", BLOCK_MS_DEFAULT);
-	w->shard_index = (uint32_t)sh->index;
-	w->shard_of = (uint32_t)sh->of;
-	return 0;
-}
-
 static int parse_filling(struct shard_payload *p, const struct json *j, char why[SHARD_WHY_SIZE])
 {
 	static const char *const words[] = {
@@ -400,7 +370,7 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 	sh->has_start_at = start_at != NULL;
 	rc = parse_targets(sh, json_get(data, "targets"), why);
 	if (rc == 0)
-		rc = parse_workload(sh, json_get(data, "workload"), why);
+		rc = shard_parse_workload(sh, json_get(data, "workload"), why);
 	if (rc == 0)
 		rc = parse_payloads(sh, json_get(data, "payloads"), why);
 	if (rc == 0)
@@ -434,6 +404,9 @@ void shard_free(struct shard *sh)
 		free(sh->payloads[i].rows_file);
 		free(sh->payloads[i].rows_sha256_hex);
 	}
+	trace_release(&sh->replay.trace);
+	free(sh->replay.file);
+	free(sh->replay.sha256_hex);
 	free(sh->id);
 	free(sh->subject);
 	free(sh->run);

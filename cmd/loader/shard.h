@@ -76,6 +76,11 @@ struct shard_payload {
 	bool is_ndjson, is_random;	   /* of the rows */
 };
 
+struct shard_replay {
+	char *file, *sha256_hex; /* NULL = no replay */
+	struct trace trace;	 /* empty until replay_load */
+};
+
 struct shard {
 	char *id, *subject, *run, *account;
 	int64_t index, of, attempt; /* attempt 0 in a pipe */
@@ -83,6 +88,7 @@ struct shard {
 	struct wall deadline, start_at;
 	struct shard_target targets[VARIANT_COUNT]; /* in workload.variants' order */
 	struct workload workload;
+	struct shard_replay replay;
 	struct shard_payload
 		payloads[PAYLOADS_MAX]; /* payload_count is the workload's, at least 1 */
 	size_t payload_count;
@@ -98,6 +104,9 @@ struct shard {
 struct shard *shard_new(const struct event *ev);
 /* -EINVAL with why for what cannot be run as it stands. */
 MUST_CHECK int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SIZE]);
+/* Its part for the workload: shard_workload.c. */
+MUST_CHECK int shard_parse_workload(struct shard *sh, const struct json *j,
+				    char why[SHARD_WHY_SIZE]);
 void shard_free(struct shard *sh);
 /* The target of a variant, or NULL. */
 const struct shard_target *shard_target(const struct shard *sh, enum variant v);
