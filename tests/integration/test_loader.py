@@ -331,7 +331,7 @@ def test_http_targets_without_a_configuration_are_refused(web):
 
 
 @pytest.mark.parametrize("change, words", [
-    ({"executor": "ramping-vus"}, "executor"),
+    ({"executor": "ramping-vus"}, "stages"),
     ({"rate_per_s": 2e5}, "limit"),
     ({"duration_ms": 86400000, "rate_per_s": 1000}, "calls"),
     ({"limits": {"in_flight": 5000}}, "in flight"),
