@@ -43,7 +43,8 @@ struct address_set {
 	size_t count, next;
 };
 
-/* Blocks. Addresses without a route from here are left out while others remain. */
+/* Blocks, for 4 s a silent name server unless RES_OPTIONS (resolv.conf(5)) says else. Addresses
+ * without a route from here are left out while others remain. */
 MUST_CHECK int address_resolve(const char *host, uint16_t port, bool allow_private,
 			       struct address_set *out, char why[ADDRESS_WHY_SIZE]);
 /* One unix socket. -ENAMETOOLONG with why. */

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 
-RESOLV = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+RESOLV = "nameserver 127.0.0.1\n"
 CODES = {"dns-unknown": 3, "dns-failed": 2}
 PR_SET_PDEATHSIG = 1
 
