@@ -252,11 +252,13 @@ bool schedule_next(struct schedule *s, int64_t now_ns, struct place *out)
 	out->seq = s->seq;
 	out->variant = s->w.variants[item / s->begun_per_variant];
 	out->payload = s->payloads[item % s->begun_per_variant];
+	out->pair = s->pairs + item % s->begun_per_variant;
 	s->taken++;
 	if (s->round >= 0)
 		s->taken_measured++;
 	if (++s->seq == s->begun_n) {
 		s->is_in_round = false;
+		s->pairs += s->begun_per_variant;
 		if (!is_closed)
 			s->round++;
 	}

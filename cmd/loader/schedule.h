@@ -142,6 +142,7 @@ struct schedule {
 	/* where it is */
 	int64_t round;
 	uint32_t seq, begun_per_variant, begun_n;
+	uint64_t pairs; /* before this round */
 	uint64_t taken, taken_measured;
 	int64_t poisson_ns;
 	double poisson_log; /* of the share of the area that is left */
