@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import threading
 import time
@@ -18,9 +19,9 @@ from helpers.awkward import BENCHED, CASES, Awkward, Full, case
 from helpers.awkward_h2 import H2_CASES, H2_TLS_CASES
 from helpers.awkward_tls import TLS_CASES, Certificates
 from helpers.engine_bench import ENDS, bench, build, total
-from helpers.programs import ROOT, binary, clean_env, dying_with_us, lines
+from helpers.programs import ROOT, binary, clean_env, dying_with_us, lines, pl
 from helpers.servers import free_port
-from helpers.shards import check_sums, http_target, outcomes, shard
+from helpers.shards import calls, check_sums, http_target, outcomes, shard
 
 TIMEOUT_MS = 1500
 DURATION_MS = 250
@@ -211,6 +212,30 @@ def test_every_call_ends_in_the_right_class_and_in_time(name, results):
     assert told["rss_kib"] <= RSS_MAX_KIB
     assert told["curl"] <= (set(c.curl.split()) if c.curl else c.classes()[1]), c.why
     assert told["code"] == 0 and told["trapped"] == 0
+
+
+def test_a_good_run_beside_sixty_bad_ones(tmp_path):
+    """All in one loader: what others suffer is not measured as this target's."""
+    with contextlib.ExitStack() as stack:
+        names = [n for n in CASES if CASES[n].ends != "ok"][:60]
+        servers = {n: stack.enter_context(Awkward(CASES[n].behave, **CASES[n].options)) for n in names}
+        servers["good"] = stack.enter_context(Awkward(CASES["good"].behave))
+        config = tmp_path / "plimsoll.yaml"
+        hosts = [f"127.0.0.1:{s.port}" for s in servers.values()]
+        config.write_text(f"accounts:\n  web: {{provider: http, allow: {json.dumps(hosts)}}}\nfunctions: {{}}\n")
+        events = [event_for(n, f"http://127.0.0.1:{servers[n].port}/", CASES[n].body) for n in names]
+        events.append(shard("web/good", [http_target("new", f"http://127.0.0.1:{servers['good'].port}/")], spread=1, rate_per_s=100,
+                            duration_ms=2000))
+        result = pl("loader", "--config", config, "--slots", 64, input=events)
+    told = {e["subject"].split("/")[1]: e["data"] for e in result.of("shard.finished")}
+    assert len(told) == len(events) > 40
+    for name in names:
+        must, may = CASES[name].classes()
+        check_sums(told[name])
+        assert told[name]["due"] == CALLS and must <= set(outcomes(told[name])) <= may, (name, outcomes(told[name]))
+    check_sums(told["good"])
+    assert outcomes(told["good"]) == {"ok": 200}
+    assert statistics.median(c["response_us"] for c in calls(told["good"])) < 100_000
 
 
 def test_there_are_forty_and_more():
