@@ -40,7 +40,8 @@ def count(folder, port, requests):
         f.write(f"accounts:\n  web: {{provider: http, allow: ['127.0.0.1:{port}']}}\n"
                 "limits: {rate: 100000/s, concurrency: 1000}\nfunctions: {}\n")
     event = shard("web/hello", [http_target("new", f"http://127.0.0.1:{port}/")], executor="shared-iterations", vus=1, spread=0,
-                  iterations=requests, rate_per_s=None, duration_ms=60000, arrival=None)
+                  iterations=requests, rate_per_s=None, duration_ms=60000, block_ms=60000,  # one block, however slow valgrind is
+                  arrival=None)
     work = event["data"]["workload"]
     event["data"]["workload"] = {k: v for k, v in work.items() if v is not None}
     out = os.path.join(folder, "callgrind.out")
@@ -53,7 +54,7 @@ def count(folder, port, requests):
 
 
 def measure(folder):
-    """What else happens in a run (a timer, a report of progress) is some hundredths of it."""
+    """Runs differ by some hundredths: timers, reports of progress, histograms of other times."""
     target, port = recorder()
     try:
         few, many = (count(folder, port, n) for n in (FEW, MANY))
