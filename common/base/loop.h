@@ -66,7 +66,7 @@ MUST_CHECK int loop_watch(struct loop *l, struct loop_watch *w);
 void loop_want(struct loop *l, struct loop_watch *w, unsigned want); /* 0 = only hang-ups */
 /* With LOOP_EDGE: tells again of what is ready, though it was told before. */
 void loop_again(struct loop *l, struct loop_watch *w);
-void loop_unwatch(struct loop *l, struct loop_watch *w);	     /* harmless when not watched */
+void loop_unwatch(struct loop *l, struct loop_watch *w); /* harmless when not watched */
 
 /* Sets or moves the deadline; a deadline that has passed runs in the next turn. */
 void loop_timer_set(struct loop *l, struct loop_timer *t, struct mono at);
