@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -236,6 +237,29 @@ def test_a_good_run_beside_sixty_bad_ones(tmp_path):
     check_sums(told["good"])
     assert outcomes(told["good"]) == {"ok": 200}
     assert statistics.median(c["response_us"] for c in calls(told["good"])) < 100_000
+
+
+@pytest.mark.parametrize("cases", [CASES, H2_CASES], ids=["http1", "http2"])
+def test_each_connection_behaves_otherwise(tmp_path, cases):
+    """What one of them leaves behind in a pool must not hurt the calls of the next."""
+    seed = time.time_ns()
+    print("seed", seed)
+    chance, behaviours = random.Random(seed), [c.behave for c in cases.values() if not c.body and c.behave.__code__.co_argcount == 1]
+    with Awkward(lambda s: chance.choice(behaviours)(s)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        loader = Loader(next(iter(cases)), tmp_path, url, "/dev/null")
+        event = shard("web/mixed", [http_target("new", url, http_version="2" if cases is H2_CASES else "1.1")], spread=1, rate_per_s=400,
+                      duration_ms=1000, limits={"in_flight": 64, "timeout_ms": 300})
+        try:
+            data = loader.run(event)
+            descriptors = loader.descriptors()
+            again = loader.run(event)
+            assert loader.descriptors() == descriptors and loader.peak_rss_kib() <= RSS_MAX_KIB and loader.end() == 0
+        finally:
+            loader.end()
+    for told in (data, again):
+        check_sums(told)
+        assert told["outcome"] == "complete" and told["due"] == 400 and outcomes(told)["ok"] > 0
 
 
 def test_there_are_forty_and_more():
