@@ -120,6 +120,7 @@ struct job {
 	struct mono burst_began;
 	struct hdr *loop_delay;
 	struct rusage cpu_before;
+	int64_t spun_before_ns;
 	uint64_t progress_seq;
 
 	struct loop_timer due_timer, progress_timer, deadline_timer, act_timer, ahead_timer;

@@ -83,11 +83,14 @@ static double cpu_ratio(const struct job *j)
 {
 	int64_t took_ns = mono_diff_ns(j->ended, j->began);
 	struct rusage now;
+	int64_t busy_ns; /* without what was spent waiting awake */
 
 	getrusage(RUSAGE_SELF, &now);
 	if (took_ns <= 0)
 		return 0;
-	return rounded((double)(cpu_ns(&now) - cpu_ns(&j->cpu_before)) / (double)took_ns);
+	busy_ns = cpu_ns(&now) - cpu_ns(&j->cpu_before) -
+		  (loop_spun_ns(j->world->loop) - j->spun_before_ns);
+	return rounded((double)MAX_OF(busy_ns, 0) / (double)took_ns);
 }
 
 static void fill_quality(const struct job *j, struct quality *q)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -14,10 +15,11 @@
 #include "cmd/loader/job.h"
 
 #define PAUSE_LOOK_NS NS_PER_S
+#define SPIN_MAX_NS NS_PER_MS
 
 struct options {
 	uint64_t slots, max_in_flight;
-	const char *max_rate, *pause_file, *credential_program, *files;
+	const char *max_rate, *pause_file, *credential_program, *files, *spin;
 	bool allow_private;
 };
 
@@ -35,6 +37,10 @@ static const struct opt option_rows[] = {
 	{"files", 0, OPT_STRING, offsetof(struct options, files), "DIR", NULL,
 	 "where the files are that shards name (rows, traces); else files: of the settings, else "
 	 "their folder"},
+	{"spin", 0, OPT_STRING, offsetof(struct options, spin), "TIME", "0s",
+	 "before a call is due the processor is kept busy that long instead of sleeping: 50us "
+	 "sends "
+	 "more exactly, for more CPU; at most 1ms"},
 	{"credential-program", 0, OPT_STRING, offsetof(struct options, credential_program), "FILE",
 	 NULL, "run as FILE credential ACCOUNT for keys; else plimsoll beside this program"},
 };
@@ -133,6 +139,21 @@ static int loader_close(struct stage *st, void *ctx)
 	return EXIT_FINE;
 }
 
+/* Timers as exact as the kernel has them; the usual slack of 50 us is for the battery. */
+static int open_clock(struct loop *l, const struct options *o)
+{
+	int64_t spin_ns;
+
+	if (unit_parse_duration_ns(o->spin, &spin_ns) != 0 || spin_ns < 0 ||
+	    spin_ns > SPIN_MAX_NS) {
+		log_error("--spin %s: expected a duration of at most 1ms", o->spin);
+		return -EINVAL;
+	}
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	loop_set_spin(l, spin_ns);
+	return 0;
+}
+
 static int open_fences(struct loader *ld, struct stage *st)
 {
 	int rc = fences_open(&ld->world.fences, stage_is_check(st) ? NULL : stage_state_dir(st));
@@ -155,7 +176,7 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 	ld->pause_file =
 		o->pause_file ? x_strdup(o->pause_file) : default_pause_file(stage_state_dir(st));
 	if (read_config(stage_config_path(st), &ld->config) != 0 || open_limits(ld, o) != 0 ||
-	    open_fences(ld, st) != 0) {
+	    open_clock(ld->world.loop, o) != 0 || open_fences(ld, st) != 0) {
 		(void)loader_close(st, ld);
 		return EXIT_USAGE;
 	}

@@ -62,6 +62,8 @@ static const struct opt rows[] = {
 	 "uniform, or poisson as independent users arrive"},
 	{"processes", 'p', OPT_STRING, ROW(ask.processes), "N|auto", NULL,
 	 "loaders that share the load; auto: one a core but one"},
+	{"spin", 0, OPT_STRING, ROW(ask.spin), "TIME", NULL,
+	 "stay awake that long before a call is due, such as 50us: exact send times, more CPU"},
 	{"seed", 0, OPT_STRING, ROW(ask.seed), "N", NULL, "the same seed gives the same schedule"},
 	{"method", 'X', OPT_STRING, ROW(call.method), "METHOD", NULL,
 	 "else GET, or POST with data"},

@@ -420,6 +420,8 @@ static int set_processes(const struct load_ask *ask, struct load_plan *p, struct
 
 int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf *why)
 {
+	int64_t spin_ns;
+
 	p->timeout_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS_DEFAULT;
 	if (p->timeout_ms > TIMEOUT_MS_MAX)
 		return refuse(why, "--timeout: expected at most 15m");
@@ -431,6 +433,9 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 	if (ask->streams > LOAD_CONNECTIONS_MAX)
 		return refuse(why, "--streams %llu: expected at most %d",
 			      (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
+	if (ask->spin && (unit_parse_duration_ns(ask->spin, &spin_ns) || spin_ns > NS_PER_MS))
+		return refuse(why, "--spin %s: expected a duration of at most 1ms", ask->spin);
+	p->spin = ask->spin;
 	for (size_t i = 0; i < p->work_count; i++)
 		set_in_flight(ask, &p->works[i]);
 	if (!p->seed && set_seed(ask, p, why))

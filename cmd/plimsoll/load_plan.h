@@ -31,7 +31,8 @@
 
 /* As typed; NULL and 0 = not given. */
 struct load_ask {
-	const char *rate, *start_rate, *stages, *shape, *executor, *arrival, *processes, *seed;
+	const char *rate, *start_rate, *stages, *shape, *executor, *arrival, *processes, *seed,
+		*spin;
 	const char *replay, *speed, *times;
 	uint64_t vus, start_vus, requests, connections, streams;
 	int64_t duration_ms, warmup_ms, timeout_ms;
@@ -66,6 +67,7 @@ struct load_plan {
 	struct load_work works[LOAD_WORKS_MAX];
 	size_t work_count;
 	uint32_t processes;
+	const char *spin; /* as the loader takes it; NULL = not at all */
 	int64_t timeout_ms;
 	uint64_t seed;
 	struct load_replay replay;

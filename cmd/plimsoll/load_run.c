@@ -115,6 +115,8 @@ static void make_args(const struct load_run *r, const char *program, struct args
 	add_arg(a, "--max-rate", a->rate);
 	add_arg(a, "--max-in-flight", a->in_flight);
 	add_arg(a, "--log-level", "error");
+	if (r->plan->spin)
+		add_arg(a, "--spin", r->plan->spin);
 	if (r->state)
 		add_arg(a, "--state", r->state);
 	if (r->pause_file)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define BATCH 256
+#define SPIN_TURN_MAX_NS (20 * NS_PER_US) /* a turn without events that took longer was stopped */
 
 struct loop {
 	int epoll_fd;
@@ -20,6 +21,8 @@ struct loop {
 	struct loop_watch *plain; /* regular files: always ready */
 	struct loop_guard *guards;
 	struct mono guarded; /* when they were asked last */
+	int64_t spin_ns, spun_ns;
+	struct mono spin_since; /* zero = this turn does not spin */
 	struct epoll_event events[BATCH];
 	int event_count, event_next; /* the batch in hand, so that loop_unwatch can purge it */
 	/* signals */
@@ -268,19 +271,33 @@ static bool plain_is_ready(const struct loop *l)
 }
 
 /* How long to wait, or -1 for ever. */
-static int64_t wait_ns(const struct loop *l, int64_t max_wait_ns)
+static int64_t wait_ns(struct loop *l, int64_t max_wait_ns)
 {
 	int64_t ns = max_wait_ns;
 
+	l->spin_since = (struct mono){0};
 	if (l->is_stopped || plain_is_ready(l))
 		return 0;
 	if (l->heap_count) {
-		int64_t left_ns = mono_diff_ns(l->heap[0]->at, mono_now());
+		struct mono now = mono_now();
+		int64_t left_ns = mono_diff_ns(l->heap[0]->at, now);
 
-		left_ns = MAX_OF(left_ns, INT64_C(0));
+		if (left_ns > 0 && left_ns <= l->spin_ns)
+			l->spin_since = now;
+		left_ns = MAX_OF(left_ns - l->spin_ns, INT64_C(0));
 		ns = ns < 0 ? left_ns : MIN_OF(ns, left_ns);
 	}
 	return ns;
+}
+
+void loop_set_spin(struct loop *l, int64_t spin_ns)
+{
+	l->spin_ns = spin_ns;
+}
+
+int64_t loop_spun_ns(const struct loop *l)
+{
+	return l->spun_ns;
 }
 
 /* epoll_pwait2 has nanoseconds; a kernel or sandbox without it gets milliseconds, rounded up. */
@@ -369,6 +386,8 @@ void loop_turn(struct loop *l, int64_t max_wait_ns)
 	l->event_next = 0; /* from here on loop_unwatch purges this batch: timers run before it */
 	run_guards(l);
 	l->now = mono_now();
+	if (l->spin_since.ns && n == 0)
+		l->spun_ns += MIN_OF(mono_diff_ns(l->now, l->spin_since), SPIN_TURN_MAX_NS);
 	run_timers(l);
 	run_events(l);
 	run_plain(l);

@@ -84,6 +84,13 @@ void loop_guard_remove(struct loop *l, struct loop_guard *g); /* harmless when n
 MUST_CHECK int loop_signals(struct loop *l, const int *signals, size_t count,
 			    void (*on_signal)(struct loop *l, int signo, void *ctx), void *ctx);
 
+/*
+ * The last spin_ns before a timer runs are spent asking instead of sleeping: more exact, for the
+ * price of CPU. 0, as it is at first: never. spun_ns: how long it did so and nothing came.
+ */
+void loop_set_spin(struct loop *l, int64_t spin_ns);
+int64_t loop_spun_ns(const struct loop *l);
+
 /* One turn: waits at most until the next timer or max_wait_ns (-1 = no limit). */
 void loop_turn(struct loop *l, int64_t max_wait_ns);
 void loop_run(struct loop *l); /* turns until loop_stop */

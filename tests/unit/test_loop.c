@@ -44,6 +44,40 @@ static void timers_run_by_deadline(void **state)
 	loop_free(l);
 }
 
+static void stop_at(struct loop *l, struct loop_timer *t)
+{
+	(void)t;
+	loop_stop(l);
+}
+
+/* How long a loop stayed awake before a timer. */
+static int64_t spun_ns(int64_t spin_ns)
+{
+	struct loop_timer t = {.run = stop_at};
+	struct mono due = mono_add_ns(mono_now(), 5 * NS_PER_MS);
+	struct loop *l = loop_new();
+	int64_t spun;
+
+	loop_set_spin(l, spin_ns);
+	loop_timer_set(l, &t, due);
+	loop_run(l);
+	assert_false(mono_is_before(mono_now(), due));
+	spun = loop_spun_ns(l);
+	loop_free(l);
+	return spun;
+}
+
+static void a_spin_stays_awake(void **state)
+{
+	int64_t spun = 0;
+
+	(void)state;
+	assert_int_equal(spun_ns(0), 0);
+	for (int i = 0; i < 50 && spun == 0; i++) /* a busy host may wake us too late */
+		spun = spun_ns(2 * NS_PER_MS);
+	assert_true(spun > 0 && spun <= 2 * NS_PER_MS);
+}
+
 static struct loop_watch both[2];
 static int ready_count;
 
@@ -312,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_run_by_deadline),
+		cmocka_unit_test(a_spin_stays_awake),
 		cmocka_unit_test(a_removed_watch_is_not_called),
 		cmocka_unit_test(a_watch_removed_by_a_timer_is_not_called),
 		cmocka_unit_test(a_plain_file_is_always_ready),
