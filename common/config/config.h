@@ -72,7 +72,8 @@ struct config_rows { /* a file of values for placeholders {{row.COLUMN}} */
 	char *file;  /* beneath config.data_folder; NULL = none */
 	char sha256_hex[65];
 	bool is_ndjson;
-	char *order; /* "in-order", "random"; NULL = in order */
+	char *order;   /* "in-order", "random"; NULL = in order */
+	char *columns; /* what {{row...}} may name, a line each; NULL = not known */
 };
 
 struct config_payload {

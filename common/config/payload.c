@@ -9,6 +9,7 @@
 
 #include "common/base/fsio.h"
 #include "common/digest/digest.h"
+#include "common/json/json.h"
 #include "common/template/csv.h"
 #include "common/template/template.h"
 
@@ -31,6 +32,50 @@ static bool is_relative(const char *name)
 {
 	return *name && *name != '/' && strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 &&
 	       !strstr(name, "/../") && !has_ending(name, "/..");
+}
+
+static void csv_columns(const struct buf *bytes, struct buf *out)
+{
+	char *room = x_calloc(bytes->len_bytes + 1, 1);
+	bool is_last = false;
+	size_t len_bytes;
+	struct csv c;
+
+	csv_begin(&c, buf_str(bytes), bytes->len_bytes);
+	while (!is_last && csv_field(&c, room, &len_bytes, &is_last) == 1) {
+		buf_add(out, room, len_bytes);
+		buf_addc(out, '\n');
+	}
+	free(room);
+}
+
+/* The members of the first object: every line must have what is asked for. */
+static void json_columns(const struct buf *bytes, struct buf *out)
+{
+	const char *text = buf_str(bytes), *end = memchr(text, '\n', bytes->len_bytes);
+	struct json *first = NULL, *value;
+	const char *name;
+
+	if (json_parse(text, end ? (size_t)(end - text) : bytes->len_bytes, ROWS_MAX_BYTES, &first,
+		       NULL) != 0)
+		return;
+	for (void *it = NULL; json_next(first, &it, &name, &value);)
+		buf_addf(out, "%s\n", name);
+	json_free(first);
+}
+
+/* None where they cannot be told: the loader looks at every line anyway. */
+static void take_columns(const struct buf *bytes, bool is_ndjson, struct config_rows *rows)
+{
+	struct buf out = BUF_INIT(64 * 1024);
+
+	if (is_ndjson)
+		json_columns(bytes, &out);
+	else
+		csv_columns(bytes, &out);
+	free(rows->columns);
+	rows->columns = out.len_bytes && !buf_is_over(&out) ? buf_steal(&out) : NULL;
+	buf_release(&out);
 }
 
 void read_rows(struct reader *r, const struct setting *s, const struct yaml_node *v, void *target)
@@ -57,6 +102,8 @@ void read_rows(struct reader *r, const struct setting *s, const struct yaml_node
 		config_errors_add(r->errs, v->place, "cannot read %s: %s, expected %s", path,
 				  rc == -EFBIG ? "more than 16 MiB" : strerror(-rc),
 				  "a file beneath files:");
+	if (rc == 0)
+		take_columns(&bytes, is_ndjson, rows);
 	digest_sha256_hex(buf_str(&bytes), bytes.len_bytes, rows->sha256_hex);
 	free(rows->file);
 	rows->file = x_strdup(v->text);
@@ -69,40 +116,92 @@ void config_rows_release(struct config_rows *rows)
 {
 	free(rows->file);
 	free(rows->order);
+	free(rows->columns);
 	*rows = (struct config_rows){0};
 }
 
-static bool wants_rows(const char *text, size_t len_bytes)
+static int find_column(void *ctx, const char *name, size_t len_bytes)
+{
+	const char *columns = ctx;
+
+	while (*columns) {
+		size_t n = strcspn(columns, "\n");
+
+		if (n == len_bytes && memcmp(columns, name, n) == 0)
+			return 0;
+		columns += n + 1;
+	}
+	return *name == '/' ? 0 : -1; /* a JSON pointer is the loader's to follow */
+}
+
+static void missing_column(struct reader *r, struct config_place at, const struct config_rows *rows,
+			   const char *name, size_t len_bytes)
+{
+	struct buf list = BUF_INIT(512);
+
+	for (const char *p = rows->columns; p[1]; p++)
+		if (*p == '\n')
+			buf_adds(&list, ", ");
+		else
+			buf_addc(&list, *p);
+	config_errors_add(r->errs, at, "%s has no column \"%.*s\", expected one of %s", rows->file,
+			  (int)MIN_OF(len_bytes, 60), name, buf_str(&list));
+	buf_release(&list);
+}
+
+/* Does the text ask for rows, and are they there with the columns it names? */
+static void check_row_use(struct reader *r, const char *text, size_t len_bytes,
+			  const struct config_rows *rows, struct config_place at)
 {
 	struct template t = {0};
 	struct template_mistake m;
-	bool wants = template_parse(text, len_bytes, &t, &m) == 0 && t.has_rows;
+	size_t name_bytes;
+	const char *name;
 
+	if (template_parse(text, len_bytes, &t, &m) != 0)
+		return; /* told where it was read */
+	if (t.has_rows && !rows->file) {
+		config_errors_add(r->errs, at,
+				  "{{row...}} without rows, expected rows: and a file of them");
+	} else if (t.has_rows && rows->columns) {
+		name = template_bind(&t, find_column, rows->columns, &name_bytes);
+		if (name)
+			missing_column(r, at, rows, name, name_bytes);
+	}
 	template_release(&t);
-	return wants;
+}
+
+static char *copy_of(const char *text)
+{
+	return text ? x_strdup(text) : NULL;
+}
+
+static void share_rows(const struct config_rows *from, struct config_rows *to)
+{
+	*to = *from;
+	to->file = copy_of(from->file);
+	to->order = copy_of(from->order);
+	to->columns = copy_of(from->columns);
 }
 
 void check_rows(struct reader *r, struct config_function *f, const struct yaml_node *node)
 {
 	const struct yaml_node *list = yaml_get(node, "payloads"), *url = yaml_get(node, "url");
-	bool is_in_url = f->url && template_is_one(f->url) && wants_rows(f->url, strlen(f->url));
-	const struct config_payload *without = NULL;
+	const struct config_rows *of_url = &f->rows;
 
 	for (size_t i = 0; i < f->payload_count; i++) {
 		struct config_payload *p = &f->payloads[i];
 
 		if (!p->rows.file && f->rows.file) {
-			p->rows = f->rows;
-			p->rows.file = x_strdup(f->rows.file);
-			p->rows.order = f->rows.order ? x_strdup(f->rows.order) : NULL;
+			config_rows_release(&p->rows);
+			share_rows(&f->rows, &p->rows);
 		}
-		if (!p->rows.file &&
-		    (is_in_url || (p->filling && p->bytes && wants_rows(p->bytes, p->len_bytes))))
-			without = p;
+		if (p->filling && p->bytes)
+			check_row_use(r, p->bytes, p->len_bytes, &p->rows, list->place);
+		of_url = &p->rows; /* a call has one row, for its body and its url */
 	}
-	if (without || (is_in_url && f->payload_count == 0 && !f->rows.file))
-		config_errors_add(r->errs, is_in_url ? url->place : list->place,
-				  "{{row...}} without rows, expected rows: and a file of them");
+	if (f->url && template_is_one(f->url))
+		check_row_use(r, f->url, strlen(f->url), of_url, url->place);
 }
 
 /* true is JSON: what most bodies are. */

@@ -34,6 +34,8 @@
 #include "common/measure/calls.h"
 #include "common/stats/hdr.h"
 #include "common/stats/hlog.h"
+#include "common/template/csv.h"
+#include "common/template/template.h"
 #include "common/work/wire.h"
 
 #define INPUT_MAX_BYTES 8192
@@ -398,6 +400,64 @@ static const char *const wire_seeds[] = {
 	"0000000000000000000000000000000000000000000000000000000000000000\n{}",
 	"ACK\nr1\n0\n7.n\nOK",
 	NULL};
+static int any_column(void *ctx, const char *name, size_t len_bytes)
+{
+	(void)ctx;
+	return len_bytes && *name ? 0 : -1;
+}
+
+/* What is filled into a JSON string is that text again when it is read. */
+static void one_template(const char *in, size_t len_bytes, struct rng *r)
+{
+	const struct template_cell cell = {in, (uint32_t)len_bytes, false};
+	struct template_values v = {.rng = r, .variant = "old", .run = "r", .row = &cell};
+	struct json *text = json_new_strn(in, len_bytes), *again = NULL;
+	struct buf out = BUF_INIT(1 << 20);
+	struct template t = {0};
+	struct template_mistake m;
+	size_t name_bytes;
+
+	if (template_parse(in, len_bytes, &t, &m) != 0)
+		must(m.at_byte <= len_bytes, "a mistake is within the text");
+	else if (!template_bind(&t, any_column, NULL, &name_bytes))
+		template_fill(&t, &v, TEMPLATE_URL, &out);
+	template_release(&t);
+	buf_clear(&out);
+	must(template_parse("{{json row.x}}", 14, &t, &m) == 0, "a column as JSON");
+	template_fill(&t, &v, TEMPLATE_PLAIN, &out);
+	if (json_str(text) && !memchr(in, 0, len_bytes)) { /* our reader refuses NUL */
+		must(json_parse(buf_str(&out), out.len_bytes, 1 << 20, &again, NULL) == 0 &&
+			     json_is_equal(text, again),
+		     "a text as JSON reads as that text");
+		json_free(again);
+	}
+	json_free(text);
+	template_release(&t);
+	buf_release(&out);
+}
+
+static void one_csv(const char *in, size_t len_bytes, struct rng *r)
+{
+	char *room = x_calloc(len_bytes + 1, 1);
+	size_t n, sum = 0;
+	bool is_last;
+	struct csv c;
+
+	(void)r;
+	csv_begin(&c, in, len_bytes);
+	while (csv_field(&c, room, &n, &is_last) == 1)
+		sum += n;
+	must(sum <= len_bytes, "fields are no longer than the text");
+	free(room);
+}
+
+static const char *const template_seeds[] = {
+	"{\"a\": {{seq}}, \"b\": \"{{row.x y}}\", \"c\": {{json row.z}}}",
+	"/{{uuid}}/{{random -5 99}}?v={{ variant }}&{{run}}{{open}}", NULL};
+static const char *const csv_seeds[] = {"id,name\r\n1,\"a,\"\"b\"\"\"\r\n2,\"x\ny\"\n",
+					"\xef\xbb\xbf"
+					"a\n\n,\n\"\"",
+					NULL};
 static const char *const unit_seeds[] = {"30s",	  "1h5m", "10/s",  "1 USD", "0.5pp",
 					 "64KiB", "10%",  "1e308", "-1",    NULL};
 
@@ -422,6 +482,8 @@ static const struct target {
 	{"signature", one_signature, signature_seeds},
 	{"loaders", one_loaders, loaders_seeds},
 	{"wire", one_wire, wire_seeds},
+	{"template", one_template, template_seeds},
+	{"csv", one_csv, csv_seeds},
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 

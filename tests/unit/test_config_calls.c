@@ -137,6 +137,18 @@ static void mistakes_in_payloads(void **state)
 		 "f.yaml:3:15: rows is \"/a.csv\", expected a file"},
 		{"a row without rows", F "{payloads: [{text: '{{row.id}}', template: true}]}\n",
 		 "f.yaml:3:19: {{row...}} without rows, expected rows: and a file"},
+		{"a column that is not there",
+		 "files: tests/data/config\n" F
+		 "{payloads: [{text: '{{row.nmae}}', template: true, rows: users.csv}]}\n",
+		 "f.yaml:4:19: users.csv has no column \"nmae\", expected one of id, name"},
+		{"a member that is not there",
+		 "files: tests/data/config\n" F
+		 "{payloads: [{text: '{{json row.x}}', template: true, rows: users.ndjson}]}\n",
+		 "f.yaml:4:19: users.ndjson has no column \"x\", expected one of id, name"},
+		{"a column of the url that is not there",
+		 "files: tests/data/config\n" W
+		 "{url: 'http://h.example/{{row.x}}', rows: users.csv}\n",
+		 "f.yaml:4:14: users.csv has no column \"x\""},
 		{"a placeholder of the url that is none",
 		 W "{url: 'http://h.example/a/{{seqq}}'}\n",
 		 "f.yaml:3:34: unknown placeholder seqq"},
