@@ -12,6 +12,7 @@
 #include "cmd/planner/guard.h"
 #include "cmd/planner/plan.h"
 #include "cmd/planner/slice.h"
+#include "common/digest/digest.h"
 
 struct version {
 	const char *qualifier, *code_sha256, *config_sha256; /* borrowed; NULL = not known */
@@ -35,6 +36,8 @@ struct draft {
 	struct json *past; /* owned; runs that stand in for an old version, or NULL */
 	struct version old, new;
 	struct room room;
+	struct trace trace; /* of a replay, read for this plan */
+	char trace_sha256_hex[SHA256_HEX_SIZE];
 	struct shape shape;
 	uint32_t shards;
 	struct estimate estimate;
@@ -54,10 +57,18 @@ size_t choose_tests(const struct draft *d, const struct config_test *out[TESTS_M
 /* choose.c: whether the cause is worth the test, with the reason. */
 void choose(struct draft *d);
 
+/*
+ * moving.c: the stages or the trace of a workload that has them, into d->shape. Refuses what
+ * cannot be read.
+ */
+void moving_fill(struct draft *d);
+
 /* version.c: what is under test, and what it is compared with. */
 void version_pick(struct draft *d);
 
 /* write.c */
+/* Random, and a function of the run: loaders draw the order of calls from it. */
+uint64_t write_seed(const struct draft *d);
 struct json *write_run(const struct draft *d);
 struct json *write_shard(const struct draft *d, uint32_t index);
 /* reserve.c: what the bus sets aside before the run is begun. */

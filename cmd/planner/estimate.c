@@ -6,8 +6,6 @@
 
 #include "common/stats/welch.h"
 
-/* As the loader: calls of each variant in a round when there is no spread. */
-#define ROUND_WITHOUT_SPREAD 8
 /* A closed workload makes the more calls the faster they are; this fast at most is reckoned with.
  */
 #define FAST_CALL_MS 10.0
@@ -15,57 +13,53 @@
 #define CALL_NOISE 0.17	  /* of one call's log time */
 #define POWER 0.8
 
-static bool is_closed(const struct shape *s)
+static double warmup_rounds(const struct shape *s)
 {
-	return strstr(s->test->executor, "arrival-rate") == NULL;
-}
+	double round_ms = shape_round_calls(s) * 1000.0 / shape_mean_per_s(s);
 
-uint32_t shape_round_calls(const struct shape *s)
-{
-	return s->variants * (s->spread ? s->spread : ROUND_WITHOUT_SPREAD);
-}
-
-double shape_round_ms(const struct shape *s)
-{
-	return shape_round_calls(s) * 1000.0 / s->test->rate_per_s;
+	return floor((double)s->test->warmup_ms / round_ms + 1e-9);
 }
 
 /* A round more than the plan needs is a limit that holds; one less would cut the run short. */
 static uint64_t open_requests(const struct shape *s)
 {
-	double round_ms = shape_round_ms(s);
-	double rounds = ceil((double)s->test->duration_ms / round_ms - 1e-9) +
-			floor((double)s->test->warmup_ms / round_ms + 1e-9);
+	double rounds = ceil(shape_calls(s) / shape_round_calls(s) - 1e-9) + warmup_rounds(s);
 
 	return (uint64_t)MAX_OF(rounds, 1.0) * shape_round_calls(s);
+}
+
+static double mean_users(const struct shape *s)
+{
+	if (s->ramp.count)
+		return ramp_total(&s->ramp) * 1000 / (double)ramp_duration_ms(&s->ramp);
+	return s->test->vus;
+}
+
+/* Of executors that count them; 0 = as many as come. */
+static double iterations(const struct shape *s)
+{
+	bool is_per_user = strcmp(s->test->executor, "per-vu-iterations") == 0;
+
+	return (double)s->test->iterations * (is_per_user ? s->test->vus : 1);
 }
 
 static uint64_t closed_requests(const struct shape *s, double call_ms)
 {
 	double per_user_ms = MAX_OF(call_ms, FAST_CALL_MS);
-	double warmup = s->test->vus * (double)s->test->warmup_ms / per_user_ms;
+	double warmup = ceil(mean_users(s)) * (double)s->test->warmup_ms / per_user_ms;
 	double measured = s->test->iterations
-				  ? (double)s->test->iterations + s->variants
-				  : s->test->vus * (double)s->test->duration_ms / per_user_ms;
+				  ? iterations(s) + s->variants
+				  : mean_users(s) * (double)s->test->duration_ms / per_user_ms;
 
 	return (uint64_t)ceil(warmup + measured);
 }
 
-double shape_peak(const struct shape *s, double call_ms)
-{
-	if (is_closed(s))
-		return s->test->vus;
-	if (s->spread)
-		return shape_round_calls(s) * (1 + floor(call_ms / shape_round_ms(s)));
-	return ceil(s->test->rate_per_s * call_ms / 1000) + 1;
-}
-
 static int64_t run_ms(const struct shape *s, double call_ms)
 {
-	double measured = (double)s->test->duration_ms;
+	double measured = (double)shape_duration_ms(s);
 
 	if (s->test->iterations)
-		measured = MIN_OF(measured, (double)s->test->iterations * call_ms / s->test->vus);
+		measured = MIN_OF(measured, iterations(s) * call_ms / s->test->vus);
 	return s->test->warmup_ms + llround(measured);
 }
 
@@ -77,10 +71,10 @@ void estimate_make(const struct shape *s, const struct call_time *call, const st
 	double busy_s, peak = shape_peak(s, call->ms);
 	struct estimate e = {.call = *call, .duration_ms = run_ms(s, call->ms)};
 
-	e.requests = is_closed(s) ? closed_requests(s, is_guess ? FAST_CALL_MS : call->ms)
-				  : open_requests(s);
-	busy_s = is_closed(s) ? s->test->vus * (double)e.duration_ms / 1000
-			      : (double)e.requests * call->ms / 1000;
+	e.requests = shape_is_open(s) ? open_requests(s)
+				      : closed_requests(s, is_guess ? FAST_CALL_MS : call->ms);
+	busy_s = shape_is_open(s) ? (double)e.requests * call->ms / 1000
+				  : mean_users(s) * (double)e.duration_ms / 1000;
 	e.cost_micro_usd = llround(ceil(1e6 * ((double)e.requests * price->per_request_usd +
 					       busy_s * price->memory_gb * price->per_gb_s_usd)));
 	e.peak_concurrency = (uint32_t)MIN_OF(peak, (double)s->in_flight);
@@ -110,7 +104,7 @@ static double reach(double level, double df)
 double estimate_detectable(const struct shape *s, double lottery, double tolerance, unsigned gates)
 {
 	uint32_t e = s->spread ? s->spread : 1;
-	double calls = s->test->rate_per_s * (double)s->test->duration_ms / 1000 / 2 / e;
+	double calls = shape_calls(s) / 2 / e;
 	double noise = 1.57 * CALL_NOISE * CALL_NOISE / MAX_OF(calls, 1.0);
 	double se = sqrt((lottery * lottery + DRIFT_NOISE * DRIFT_NOISE + noise) * 2 / e);
 	double df = e > 1 ? 2.0 * e - 2 : INFINITY;

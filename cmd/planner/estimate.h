@@ -11,13 +11,21 @@
 #include <stdint.h>
 
 #include "common/config/config.h"
+#include "common/measure/ramp.h"
+#include "common/measure/trace.h"
+
+/* As the loader: calls of each variant in a round when there is no spread. */
+#define ROUND_WITHOUT_SPREAD 8
 
 struct shape { /* a workload as it will be sent */
 	const struct config_test *test;
-	uint32_t variants;  /* 1 or 2 */
-	uint32_t spread;    /* of each variant; 0 = off */
-	uint32_t in_flight; /* of both variants together; set by guard_fit */
-	int64_t timeout_ms; /* of one call */
+	struct ramp ramp;	   /* stages of a ramping executor, else none */
+	const struct trace *trace; /* of a replay, else NULL; borrowed */
+	uint32_t trace_of;	   /* shards that share the trace; 0 counts as 1 */
+	uint32_t variants;	   /* 1 or 2 */
+	uint32_t spread;	   /* of each variant; 0 = off */
+	uint32_t in_flight;	   /* of both variants together; set by guard_fit */
+	int64_t timeout_ms;	   /* of one call */
 };
 
 struct call_time {
@@ -39,7 +47,16 @@ struct estimate {
 	double detectable_ratio; /* smallest slowdown that is found four times in five */
 };
 
-/* Loader calls of one round, and how long it lasts; arrival-rate executors. */
+/* Calls are due at times of the plan, not of users that are free. */
+bool shape_is_open(const struct shape *s);
+/* The highest rate and the mean one of an open workload; 0 for users. */
+double shape_peak_per_s(const struct shape *s);
+double shape_mean_per_s(const struct shape *s);
+/* Measured calls of an open workload, not yet in whole rounds. */
+double shape_calls(const struct shape *s);
+/* Of the measured part, as it was asked for. */
+int64_t shape_duration_ms(const struct shape *s);
+/* Loader calls of one round, and how long it lasts (at the highest rate); open workloads. */
 uint32_t shape_round_calls(const struct shape *s);
 double shape_round_ms(const struct shape *s);
 /* Calls in flight at once when they take this long, not bounded by in_flight. */

@@ -46,11 +46,6 @@ void guard_room(const struct config_limits *limits, const struct concurrency *c,
 	      (long long)c->unreserved, keep_percent, (long long)in_use);
 }
 
-static bool is_arrival(const struct shape *s)
-{
-	return strstr(s->test->executor, "arrival-rate") != NULL;
-}
-
 static int fit_spread(struct shape *s, const struct room *room, char why[GUARD_WHY_SIZE])
 {
 	uint32_t fits = room->calls / s->variants;
@@ -79,7 +74,7 @@ static int fit_others(const struct shape *s, const struct room *room, const stru
 	double peak = shape_peak(s, call->ms);
 
 	/* From the timeout alone too much would be refused; in_flight bounds it anyway. */
-	if (is_arrival(s) && is_guess)
+	if (shape_is_open(s) && is_guess)
 		peak = s->variants;
 	if (peak <= room->calls)
 		return 0;
@@ -97,15 +92,15 @@ static double wanted_in_flight(const struct shape *s, const struct call_time *ca
 	bool is_guess = strcmp(call->basis, "timeout") == 0;
 	double slow_ms = is_guess ? MIN_OF(call->ms, GUESSED_CALL_MS) : 2 * call->ms;
 
-	if (!is_arrival(s))
-		return s->test->vus;
+	if (!shape_is_open(s))
+		return shape_peak(s, slow_ms);
 	return MAX_OF(shape_peak(s, slow_ms), 2.0 * shape_round_calls(s));
 }
 
 int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
 	      char why[GUARD_WHY_SIZE])
 {
-	bool is_burst = is_arrival(s) && s->spread;
+	bool is_burst = shape_is_open(s) && s->spread;
 	int rc = is_burst ? fit_spread(s, room, why) : fit_others(s, room, call, why);
 
 	s->in_flight = (uint32_t)MIN_OF(wanted_in_flight(s, call), (double)room->calls);

@@ -105,7 +105,7 @@ static void add_detectable(struct draft *d)
 		if (!asked && !c->metrics[i].is_points)
 			asked = &c->metrics[i];
 	}
-	if (!d->has_old || !asked || d->test->rate_per_s <= 0)
+	if (!d->has_old || !asked || !shape_is_open(&d->shape))
 		return;
 	d->estimate.has_detectable = true;
 	d->estimate.detectable_ratio =
@@ -144,6 +144,7 @@ static void fit(struct draft *d)
 	struct call_time call = call_time_of(d);
 	struct price price = price_of(d);
 	char why[GUARD_WHY_SIZE];
+	double peak_per_s;
 	int rc;
 
 	d->shape = (struct shape){
@@ -153,6 +154,7 @@ static void fit(struct draft *d)
 		.timeout_ms = timeout_of(d) + SLACK_MS +
 			      (d->account->provider == PROVIDER_AWS ? AWS_START_MS : 0),
 	};
+	moving_fill(d);
 	guard_room(limits, &concurrency, &d->room);
 	if (guard_fit(&d->shape, &d->room, &call, why))
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
@@ -165,23 +167,16 @@ static void fit(struct draft *d)
 		d->is_day_spent = rc == -ENOSPC && d->decision == DECIDE_TEST;
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
 	}
-	if (d->test->rate_per_s > limits->rate_per_s)
+	peak_per_s = shape_peak_per_s(&d->shape);
+	if (peak_per_s > limits->rate_per_s)
 		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
-			     d->test->rate_per_s, limits->rate_per_s);
+			     peak_per_s, limits->rate_per_s);
 	if (d->decision == DECIDE_TEST)
 		say_what_is_seen(d);
 }
 
 static void check_what_is_known(struct draft *d)
 {
-	const char *executor = d->test->executor;
-
-	if (strncmp(executor, "ramping", 7) == 0 || strcmp(executor, "per-vu-iterations") == 0)
-		draft_decide(
-			d, DECIDE_REFUSE,
-			"executor %s comes in a later version; there are constant-arrival-rate, "
-			"shared-iterations and constant-vus",
-			executor);
 	if (write_payload_bytes(d) > PAYLOADS_MAX_BYTES)
 		draft_decide(d, DECIDE_REFUSE,
 			     "the payloads have %zu bytes; a plan carries at most %zu",

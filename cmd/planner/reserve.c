@@ -46,8 +46,8 @@ struct json *write_reserve(const struct draft *d)
 	json_put_str(o, "cost_per_day_usd", usd);
 	add_account(d, list);
 	add(list, "concurrency", d->shape.in_flight, limits->concurrency);
-	if (d->test->rate_per_s > 0)
-		add(list, "rate", (int64_t)ceil(d->test->rate_per_s * RATE_UNIT_S),
+	if (shape_is_open(&d->shape))
+		add(list, "rate", (int64_t)ceil(shape_peak_per_s(&d->shape) * RATE_UNIT_S),
 		    (int64_t)ceil(limits->rate_per_s * RATE_UNIT_S));
 	json_put(o, "resources", list);
 	return o;

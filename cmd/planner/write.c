@@ -285,18 +285,53 @@ static struct json *shard_target(const struct draft *d, const char *name, const 
 	return o;
 }
 
-/* A u64 does not survive JSON numbers. */
-static void put_seed(const struct draft *d, struct json *into)
+uint64_t write_seed(const struct draft *d)
 {
 	uint8_t sum[SHA256_BYTES];
 	uint64_t seed = 0;
-	char text[32];
 
 	digest_sha256(d->run_id, strlen(d->run_id), sum);
 	for (size_t i = 0; i < 8; i++)
 		seed = seed << 8 | sum[i];
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	return seed;
+}
+
+/* A u64 does not survive JSON numbers. */
+static void put_seed(const struct draft *d, struct json *into)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)write_seed(d));
 	json_put_str(into, "seed", text);
+}
+
+static void put_stages(const struct shape *s, struct json *into)
+{
+	bool is_open = shape_is_open(s);
+	const struct ramp *r = &s->ramp;
+	struct json *list = json_arr();
+
+	put_number(into, is_open ? "start_rate_per_s" : "start_vus", r->start);
+	for (size_t i = 0; i < r->count; i++) {
+		struct json *o = json_obj();
+
+		put_number(o, is_open ? "rate_per_s" : "vus", r->stages[i].target);
+		json_put_int(o, "duration_ms", r->stages[i].duration_ms);
+		json_push(list, o);
+	}
+	json_put(into, "stages", list);
+}
+
+static void put_replay(const struct draft *d, struct json *into)
+{
+	const struct config_replay *r = &d->test->replay;
+	struct json *o = json_obj();
+
+	json_put_str(o, "file", r->file);
+	json_put_str(o, "sha256", d->trace_sha256_hex);
+	put_number(o, "speed", r->speed);
+	put_number(o, "rate", r->rate);
+	json_put(into, "replay", o);
 }
 
 static struct json *workload_of(const struct draft *d, const struct slice *part)
@@ -305,16 +340,20 @@ static struct json *workload_of(const struct draft *d, const struct slice *part)
 	struct json *o = json_obj();
 
 	json_put_str(o, "executor", t->executor);
-	if (t->rate_per_s > 0)
+	if (part->shape.ramp.count)
+		put_stages(&part->shape, o);
+	else if (t->rate_per_s > 0)
 		put_number(o, "rate_per_s", t->rate_per_s);
-	if (t->vus)
+	else if (t->vus)
 		json_put_int(o, "vus", t->vus);
+	if (part->shape.trace)
+		put_replay(d, o);
 	if (t->iterations)
 		json_put_int(o, "iterations", (int64_t)t->iterations);
 	json_put_str(o, "arrival", t->arrival);
 	json_put_int(o, "spread", part->shape.spread);
 	json_put_int(o, "warmup_ms", t->warmup_ms);
-	json_put_int(o, "duration_ms", t->duration_ms);
+	json_put_int(o, "duration_ms", shape_duration_ms(&part->shape));
 	json_put_int(o, "block_ms", BLOCK_MS);
 	put_seed(d, o);
 	return o;
@@ -391,7 +430,7 @@ static struct json *payloads_of(const struct draft *d)
 static struct json *limits_of(const struct draft *d, const struct slice *part)
 {
 	struct json *o = json_obj();
-	uint64_t slack = part->test.rate_per_s > 0 ? shape_round_calls(&part->shape) : 0;
+	uint64_t slack = shape_is_open(&part->shape) ? shape_round_calls(&part->shape) : 0;
 	struct estimate own;
 
 	estimate_make(&part->shape, &d->estimate.call, &(struct price){0}, &own);

@@ -99,15 +99,33 @@ struct config_function {
 	struct config_place place;
 };
 
+#define CONFIG_STAGES_MAX 100
+struct config_stage {
+	double target; /* calls a second, or users */
+	bool is_rate;  /* as it was written */
+	int64_t duration_ms;
+};
+
+struct config_replay {
+	char *file;	    /* beneath config.data_folder; NULL = none */
+	double speed, rate; /* so many times as fast, so many times as many calls */
+};
+
 struct config_test {
 	char *name;
-	char *executor; /* k6's names */
-	char *shape;	/* NULL = none */
-	char *arrival;	/* "burst", "uniform", "poisson" */
-	double rate_per_s;
-	uint32_t vus;
-	uint64_t iterations;
-	int64_t duration_ms, warmup_ms;
+	char *executor;		 /* k6's names */
+	char *shape;		 /* NULL = none */
+	char *arrival;		 /* "burst", "uniform", "poisson" */
+	double rate_per_s;	 /* of stages: the highest; 0 where the rate is not known here */
+	double start_rate_per_s; /* ramping-arrival-rate */
+	uint32_t vus;		 /* of stages: the most */
+	uint32_t start_vus;	 /* ramping-vus */
+	struct config_stage stages[CONFIG_STAGES_MAX];
+	size_t stage_count;
+	struct config_replay replay;
+	uint64_t iterations; /* of all users together; per-vu-iterations: of each */
+	int64_t duration_ms; /* of a replay: 0 = all of the trace */
+	int64_t warmup_ms;
 	uint32_t spread;  /* 0 = off */
 	uint32_t shards;  /* loaders that carry one run together; 1 */
 	char *baseline;	  /* "previous-version" */

@@ -106,6 +106,13 @@ static void missing_key(struct reader *r, const struct setting *s, const struct 
 	buf_release(&expected);
 }
 
+static bool is_needed_by(const struct setting *s, const char *kind)
+{
+	const char *kinds = s->required_for ? s->required_for : s->only;
+
+	return !kinds || (kind && has_word(kinds, kind));
+}
+
 void check_keys(struct reader *r, const struct section *sec, const struct yaml_node *node,
 		const char *kind, const struct entry_label *label)
 {
@@ -121,8 +128,7 @@ void check_keys(struct reader *r, const struct section *sec, const struct yaml_n
 	for (size_t i = 0; i < sec->count; i++) {
 		const struct setting *s = &sec->rows[i];
 
-		if (s->is_required && (!s->only || (kind && has_word(s->only, kind))) &&
-		    !yaml_entry(node, s->key))
+		if (s->is_required && is_needed_by(s, kind) && !yaml_entry(node, s->key))
 			missing_key(r, s, label);
 	}
 }

@@ -61,6 +61,8 @@ void read_expect_text(struct reader *, const struct setting *, const struct yaml
 void read_expect_headers(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_expect_json(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_expect_size(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_stages(struct reader *, const struct setting *, const struct yaml_node *, void *);
+void read_file_name(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_rows(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_filling_word(struct reader *, const struct setting *, const struct yaml_node *, void *);
 void read_url_template(struct reader *, const struct setting *, const struct yaml_node *, void *);
@@ -79,7 +81,8 @@ void read_objectives(struct reader *r, const struct yaml_node *node);
 
 /* From the merged tree to r->config; nothing but errs tells of mistakes. In build.c. */
 void build_config(struct reader *r, const struct yaml_node *root);
-/* What one setting cannot know of another, in cross.c: after the entry has been read. */
+/* What one setting cannot know of another, in cross.c and workload.c: after the entry has been
+ * read. */
 void check_test(struct reader *r, struct config_test *t, const struct yaml_node *node);
 void check_function(struct reader *r, struct config_function *f, const struct yaml_node *node);
 void check_bus(struct reader *r, const struct config_bus *b, const struct yaml_node *node);

@@ -7,6 +7,8 @@
 #define ARRIVALS "constant-arrival-rate ramping-arrival-rate"
 #define VUS "constant-vus ramping-vus"
 #define ITERATIONS "shared-iterations per-vu-iterations"
+#define OPEN ARRIVALS " replay"
+#define RAMPS "ramping-arrival-rate ramping-vus"
 #define DAY_MS 86400000.0
 
 #define A(field) .offset = AT(config_account, field)
@@ -131,28 +133,55 @@ const struct section section_function = {"functions.ACCOUNT/PATTERN",
 					 "provider"};
 
 #define T(field) .offset = AT(config_test, field)
+static const struct setting replay_rows[] = {
+	{"file", T_FILE, T(replay.file), .is_required = true,
+	 .doc = "CSV beneath `files:`: the offset of each call in seconds, or in ms below a first "
+		"line offset_ms; then, if it is told, its payload (from 0)"},
+	{"speed", T_NUMBER, T(replay.speed), .min = 0.001, .max = 1000, .default_text = "1",
+	 .doc = "so many times as fast as it was"},
+	{"rate", T_NUMBER, T(replay.rate), .min = 0.001, .max = 1000, .default_text = "1",
+	 .doc = "so many times as many calls; 0.1 makes every tenth"},
+};
+static const struct section section_replay = {"tests.NAME.workload.replay",
+					      "A recorded trace, made again.",
+					      replay_rows,
+					      ARRAY_LEN(replay_rows),
+					      NULL,
+					      NULL};
 static const struct setting workload_rows[] = {
-	{"executor", T_WORD, T(executor), .words = ARRIVALS " " VUS " " ITERATIONS,
-	 .default_text = "constant-arrival-rate", .doc = "k6's names for how calls are made"},
+	{"executor", T_WORD, T(executor), .words = OPEN " " VUS " " ITERATIONS,
+	 .default_text = "constant-arrival-rate",
+	 .doc = "k6's names for how calls are made; replay makes those of a recorded trace again"},
 	{"rate", T_RATE, T(rate_per_s), .min = 0.01, .max = 100000, .default_text = "10/s",
-	 .only = ARRIVALS, .doc = "calls of both versions together"},
+	 .only = ARRIVALS,
+	 .doc = "calls of both versions together; the highest of a shape, not given with stages"},
+	{"start_rate", T_RATE, T(start_rate_per_s), .max = 100000, .only = "ramping-arrival-rate",
+	 .doc = "where the first stage begins (0/s), or the lowest of a shape (a tenth of rate)"},
 	{"duration", T_DURATION, T(duration_ms), .min = 1000, .max = DAY_MS, .default_text = "2m",
 	 .doc = "of the measured part, after the warm-up; the longest where iterations are "
-		"counted"},
+		"counted; not given with stages; of a replay all of it, or up to there"},
 	{"spread", T_SPREAD, T(spread), .min = 1, .max = 1000, .default_text = "16",
 	 .only = ARRIVALS,
 	 .doc = "calls of each version at once, so that as many environments answer; off spaces "
 		"them "
 		"evenly"},
+	{"stages", T_STAGES, T(stages), AT(config_test, stage_count), .only = RAMPS,
+	 .doc = "one after the other, each a straight line to its target; a duration of 0s jumps"},
 	{"arrival", T_WORD, T(arrival), .words = "burst uniform poisson", .only = ARRIVALS,
 	 .doc = "burst where there is a spread, else uniform"},
-	{"shape", T_WORD, T(shape), .words = "increasing random triangle spike",
-	 .only = "ramping-arrival-rate", .is_required = true,
-	 .doc = "how the rate moves, up to the one given"},
+	{"shape", T_WORD, T(shape), .words = "increasing random triangle spike", .only = RAMPS,
+	 .doc = "instead of stages: how the rate or the users move, up to those given"},
 	{"vus", T_COUNT, T(vus), .min = 1, .max = 100000, .only = VUS " " ITERATIONS,
-	 .is_required = true, .doc = "virtual users: each calls again when it has its answer"},
+	 .is_required = true, .required_for = "constant-vus " ITERATIONS,
+	 .doc = "virtual users: each calls again when it has its answer; the most of a shape, not "
+		"given with stages"},
+	{"start_vus", T_COUNT, T(start_vus), .max = 100000, .only = "ramping-vus",
+	 .doc = "users before the first stage (1), or the fewest of a shape (a tenth of vus)"},
 	{"iterations", T_COUNT64, T(iterations), .min = 1, .max = 1e9, .only = ITERATIONS,
-	 .is_required = true, .doc = "how many calls"},
+	 .is_required = true,
+	 .doc = "how many calls: of all users together; with per-vu-iterations of each"},
+	{"replay", T_SECTION, .rows = &section_replay, .only = "replay", .is_required = true,
+	 .doc = "a recorded trace, made again"},
 	{"shards", T_COUNT, T(shards), .min = 1, .max = 16, .default_text = "1",
 	 .doc = "loaders that carry the run together, each its part of rate and spread; fewer "
 		"where "

@@ -118,6 +118,14 @@
 	  "{\"type\":\"string\",\"pattern\":\"[.](csv|ndjson|jsonl)$\"}")                          \
 	X(T_URL_TEMPLATE, read_url_template, OWNS_TEXT, "a URL such as https://host/path",         \
 	  "{\"type\":\"string\",\"pattern\":\"^https?://\"}")                                      \
+	X(T_STAGES, read_stages, OWNS_NOTHING,                                                     \
+	  "a list such as [{target: 100/s, duration: 30s}]; of users {target: 50, duration: 1m}",  \
+	  "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"object\","    \
+	  "\"required\":[\"target\",\"duration\"],\"properties\":{\"target\":{\"type\":["          \
+	  "\"integer\","                                                                           \
+	  "\"string\"]},\"duration\":{\"type\":\"string\"}},\"additionalProperties\":false}}")     \
+	X(T_FILE, read_file_name, OWNS_TEXT,                                                       \
+	  "the name of a file beneath files:", "{\"type\":\"string\"}")                            \
 	X(T_SECTION, read_section_row, OWNS_NOTHING, "a mapping", NULL)
 
 enum setting_owns { OWNS_NOTHING, OWNS_TEXT, OWNS_LIST, OWNS_JSON };
@@ -137,8 +145,9 @@ struct setting {
 	const char *default_text;   /* read like the file's; NULL = zero */
 	const char *words;	    /* T_WORD, T_CHOICE: the choices, one blank between */
 	const struct section *rows; /* T_SECTION; fills the same struct */
-	const char *only; /* kinds of entry it belongs to, one blank between; NULL = all */
-	bool is_required; /* for the kinds of .only */
+	const char *only;	  /* kinds of entry it belongs to, one blank between; NULL = all */
+	bool is_required;	  /* for the kinds of .only */
+	const char *required_for; /* of those only; NULL = all */
 	const char *doc;
 };
 
