@@ -21,8 +21,8 @@ FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Crash points are in (common/base/crash.h): for make check-fault, never to be installed.
 FLAGS_fault := -O2 -g -DPLIMSOLL_FAULT
-# For clang's libFuzzer (make fuzz-http1); the coverage of our objects leads it.
-FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-sign-conversion
+# For clang's libFuzzer (make fuzz-http1); the coverage of our objects leads it. The last word is gcc's own.
+FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-sign-conversion -D__SANITIZE_ADDRESS__
 FUZZ_CC ?= clang
 ifeq ($(FLAGS_$(MODE)),)
 $(error MODE=$(MODE) is not known; use release, debug, asan, fault or fuzz)
