@@ -121,7 +121,7 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
-check-integration: all $(TEST_PROGRAMS) $(B)/tests/bench/simulate ## integration tests against real servers (T=path or -k words for a part)
+check-integration: all $(TEST_PROGRAMS) bench-programs ## integration tests against real servers (T=path or -k words for a part)
 	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
 
 check-fault: deps ## dies at every labelled point once, and looks at the invariants (ONLY=word)

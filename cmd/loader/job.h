@@ -12,8 +12,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/resource.h>
-
 #include "common/engine/engine.h"
 #include "common/stage/stage.h"
 
@@ -23,6 +21,7 @@
 #include "cmd/loader/fence.h"
 #include "cmd/loader/guard.h"
 #include "cmd/loader/lanes.h"
+#include "cmd/loader/machine.h"
 #include "cmd/loader/schedule.h"
 #include "cmd/loader/session.h"
 #include "cmd/loader/shard.h"
@@ -119,7 +118,7 @@ struct job {
 	struct mono armed_for; /* when the due timer should run: its delay is our own */
 	struct mono burst_began;
 	struct hdr *loop_delay;
-	struct rusage cpu_before;
+	struct machine machine;
 	int64_t spun_before_ns;
 	uint64_t progress_seq;
 

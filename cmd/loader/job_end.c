@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,25 +73,64 @@ static double rounded(double ratio)
 	return (double)(int64_t)(ratio * ROUND_TO + 0.5) / ROUND_TO;
 }
 
-static int64_t cpu_ns(const struct rusage *u)
+static void add_pool(const struct engine_pool *pool, struct engine_pool_stats *all)
 {
-	int64_t us = (int64_t)u->ru_utime.tv_usec + (int64_t)u->ru_stime.tv_usec;
+	struct engine_pool_stats one;
 
-	return (int64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * NS_PER_S + us * NS_PER_US;
+	if (!pool) /* its name did not resolve */
+		return;
+	engine_pool_stats(pool, &one);
+	all->sent_bytes += one.sent_bytes;
+	all->received_bytes += one.received_bytes;
+	all->connects += one.connects;
+	all->local_faults += one.local_faults;
+	all->waited += one.waited;
+	all->blocked += one.blocked;
+	all->local_why = one.local_why ? one.local_why : all->local_why;
 }
 
-static double cpu_ratio(const struct job *j)
+static struct engine_pool_stats pool_sums(const struct job *j)
 {
-	int64_t took_ns = mono_diff_ns(j->ended, j->began);
-	struct rusage now;
-	int64_t busy_ns; /* without what was spent waiting awake */
+	struct engine_pool_stats all = {0};
 
-	getrusage(RUSAGE_SELF, &now);
+	for (size_t i = 0; i < j->shard->workload.variant_count; i++)
+		add_pool(j->pools[i], &all);
+	return all;
+}
+
+static uint64_t warmup_calls(const struct tally *t)
+{
+	return t->warmup_due[VARIANT_OLD] + t->warmup_due[VARIANT_NEW];
+}
+
+/* Of a core, without what was spent waiting awake (--spin). */
+static double busy_ratio(const struct job *j, const struct machine_use *use)
+{
+	int64_t took_ns = mono_diff_ns(mono_now(), j->machine.at);
+	int64_t spun_ns = loop_spun_ns(j->world->loop) - j->spun_before_ns;
+
 	if (took_ns <= 0)
 		return 0;
-	busy_ns = cpu_ns(&now) - cpu_ns(&j->cpu_before) -
-		  (loop_spun_ns(j->world->loop) - j->spun_before_ns);
-	return rounded((double)MAX_OF(busy_ns, 0) / (double)took_ns);
+	return rounded(fmax(use->own_ratio - (double)spun_ns / (double)took_ns, 0));
+}
+
+/* Which of our own limits was in the way, if one was. Counts hold the warm-up too. */
+static void fill_limits(const struct job *j, struct quality *q)
+{
+	struct engine_pool_stats all = pool_sums(j);
+	double calls = (double)(j->tally->due + warmup_calls(j->tally));
+	struct machine_use use;
+
+	machine_end(&j->machine, &use);
+	q->cpu_ratio = busy_ratio(j, &use);
+	q->others_cpu_ratio = rounded(use.others_ratio);
+	q->steal_ratio = rounded(use.steal_ratio);
+	q->clock_step_ms = use.clock_step_ms;
+	q->local_faults = all.local_faults;
+	q->local_why = all.local_why;
+	q->places = j->shard->in_flight;
+	q->waited_ratio = calls > 0 ? rounded((double)all.waited / calls) : 0;
+	q->blocked_ratio = calls > 0 ? rounded((double)all.blocked / calls) : 0;
 }
 
 static void fill_quality(const struct job *j, struct quality *q)
@@ -105,7 +145,6 @@ static void fill_quality(const struct job *j, struct quality *q)
 		.late_p50_us = hdr_percentile(t->late, 50),
 		.late_p99_us = hdr_percentile(t->late, 99),
 		.loop_p99_us = hdr_percentile(j->loop_delay, 99),
-		.cpu_ratio = cpu_ratio(j),
 		.took_ms = mono_diff_ns(j->ended, j->began) / NS_PER_MS,
 		.has_clock = j->clock.is_known,
 		.clock_offset_ms = clock_check_offset_ms(&j->clock),
@@ -115,6 +154,7 @@ static void fill_quality(const struct job *j, struct quality *q)
 		.overflowed = j->overflowed,
 		.block_values_lost = t->blocks.lost,
 	};
+	fill_limits(j, q);
 	for (size_t i = 0; i < w->variant_count; i++) {
 		enum variant v = w->variants[i];
 
@@ -128,17 +168,9 @@ static void fill_quality(const struct job *j, struct quality *q)
 /* On the wire, TLS records and warm-up included. */
 static struct json *bytes_json(const struct job *j)
 {
-	struct engine_pool_stats one, all = {0};
+	struct engine_pool_stats all = pool_sums(j);
 	struct json *o = json_obj();
 
-	for (size_t i = 0; i < j->shard->workload.variant_count; i++) {
-		if (!j->pools[i]) /* its name did not resolve */
-			continue;
-		engine_pool_stats(j->pools[i], &one);
-		all.sent_bytes += one.sent_bytes;
-		all.received_bytes += one.received_bytes;
-		all.connects += one.connects;
-	}
 	json_put_int(o, "sent", (int64_t)all.sent_bytes);
 	json_put_int(o, "received", (int64_t)all.received_bytes);
 	return o;

@@ -426,7 +426,7 @@ void job_begin(struct job *j)
 	j->began_wall = wall_add_ns(now, in_ns);
 	j->origin = mono_add_ns(j->began, -j->schedule.start_ns);
 	j->origin_wall = wall_add_ns(j->began_wall, -j->schedule.start_ns);
-	getrusage(RUSAGE_SELF, &j->cpu_before);
+	machine_begin(&j->machine);
 	j->spun_before_ns = loop_spun_ns(j->world->loop);
 	loop_timer_set(j->world->loop, &j->progress_timer, mono_add_ns(j->began, NS_PER_S));
 	if (!j->is_closed) {

@@ -1,8 +1,9 @@
 /*
  * quality.h - whether a measurement can be trusted: our own figures against limits. Pure.
  *
- * Past a limit the result is suspect and says why, in one sentence a reason. The limits are about
- * us and our clock; a slow or failing target is a finding, not a doubt.
+ * Past a limit the result is suspect and says why, in one sentence a reason, and which of our own
+ * limits was in the way ("limit"). The limits are about us and our clock; a slow or failing target
+ * is a finding, not a doubt.
  */
 #ifndef PLIMSOLL_LOADER_QUALITY_H
 #define PLIMSOLL_LOADER_QUALITY_H
@@ -17,14 +18,27 @@
 #define QUALITY_LATE_P50_US_MAX 20000  /* half of all calls left later than that */
 #define QUALITY_LOOP_P99_US_MAX 100000 /* our own loop, whatever the target does */
 #define QUALITY_CPU_RATIO_MAX 0.8      /* of one core, which is all we have */
-#define QUALITY_CPU_TOOK_MS_MIN 1000   /* a share of less time than that says nothing */
+#define QUALITY_OTHERS_RATIO_MAX 0.5   /* of all cores together */
+#define QUALITY_STEAL_RATIO_MAX 0.05
+#define QUALITY_WAITED_RATIO_MAX 0.25
+#define QUALITY_BLOCKED_RATIO_MAX 0.1
+#define QUALITY_CLOCK_STEP_MS_MAX 100
+#define QUALITY_CPU_TOOK_MS_MIN 1000 /* a share of less time than that says nothing */
 
 struct quality {
 	bool is_open; /* an arrival rate was asked for */
 	bool is_complete;
 	double achieved_ratio; /* calls that were sent, of those due */
 	int64_t late_p50_us, late_p99_us, loop_p99_us;
-	double cpu_ratio;
+	double cpu_ratio;	 /* of one core, by us */
+	double others_cpu_ratio; /* of all cores, by other programs */
+	double steal_ratio;	 /* of all cores, by the hypervisor */
+	int64_t clock_step_ms;	 /* the wall clock was moved by that much meanwhile */
+	uint64_t local_faults;	 /* connections this host could not open */
+	const char *local_why;
+	uint32_t places;      /* calls in flight at most */
+	double waited_ratio;  /* calls that found all places taken */
+	double blocked_ratio; /* requests that did not fit into the socket's buffer */
 	int64_t took_ms;
 	bool has_clock;
 	int64_t clock_offset_ms;

@@ -78,11 +78,17 @@ static bool has_text(const struct json *list, const char *text)
 static void add_quality(struct load_result *r, const struct json *q)
 {
 	const struct json *suspect = json_get(q, "suspect");
+	const char *limit = json_get_str(q, "limit");
 
 	r->late_p50_us = MAX_OF(r->late_p50_us, json_get_int(q, "late_p50_us", 0));
 	r->late_p99_us = MAX_OF(r->late_p99_us, json_get_int(q, "late_p99_us", 0));
 	r->loop_p99_us = MAX_OF(r->loop_p99_us, json_get_int(q, "loop_p99_us", 0));
 	r->cpu_ratio = MAX_OF(r->cpu_ratio, json_get_real(q, "cpu_ratio", 0));
+	r->others_cpu_ratio = MAX_OF(r->others_cpu_ratio, json_get_real(q, "others_cpu_ratio", 0));
+	r->steal_ratio = MAX_OF(r->steal_ratio, json_get_real(q, "steal_ratio", 0));
+	r->waited_ratio = MAX_OF(r->waited_ratio, json_get_real(q, "waited_ratio", 0));
+	if (limit && !r->limit[0])
+		snprintf(r->limit, sizeof(r->limit), "%s", limit);
 	for (size_t i = 0; i < json_len(suspect); i++) {
 		const char *text = json_str(json_elem(suspect, i));
 

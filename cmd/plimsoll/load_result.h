@@ -31,12 +31,14 @@ struct load_result {
 	int64_t duration_ms;   /* of the longest shard, warm-up and last answers included */
 	double started_s;      /* wall clock of the first; 0 = none began */
 	int64_t late_p50_us, late_p99_us, loop_p99_us;
-	double cpu_ratio;      /* of the busiest process */
-	struct json *suspect;  /* array of sentences, each once */
-	struct json *reasons;  /* reason -> count */
-	size_t shards, failed; /* told; of them without a result */
-	bool was_cut;	       /* cancelled or aborted */
-	char failure[400];     /* why the first one failed or was cut */
+	double cpu_ratio;     /* of the busiest process */
+	struct json *suspect; /* array of sentences, each once */
+	char limit[24];	      /* the loader's own limit that was in the way; "" = none */
+	double others_cpu_ratio, steal_ratio, waited_ratio; /* the most of any loader */
+	struct json *reasons;				    /* reason -> count */
+	size_t shards, failed;				    /* told; of them without a result */
+	bool was_cut;					    /* cancelled or aborted */
+	char failure[400]; /* why the first one failed or was cut */
 };
 
 void load_result_init(struct load_result *r);

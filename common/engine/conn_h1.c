@@ -88,8 +88,10 @@ static bool start(struct engine_conn *c, struct engine_call *call, struct mono n
 		return false;
 	}
 	call->sent = now;
-	if (rc == -EAGAIN)
+	if (rc == -EAGAIN) {
+		c->pool->blocked++;
 		conn_want(c, conn_is_write_blocked(c, rc));
+	}
 	return true;
 }
 

@@ -191,5 +191,9 @@ void engine_pool_stats(const struct engine_pool *p, struct engine_pool_stats *ou
 		.connect_failures = p->connect_failures,
 		.sent_bytes = p->sent_bytes,
 		.received_bytes = p->received_bytes,
+		.local_faults = p->local_faults,
+		.local_why = p->local_why,
+		.waited = p->waited,
+		.blocked = p->blocked,
 	};
 }

@@ -132,6 +132,10 @@ void engine_pool_free(struct engine_pool *p);
 struct engine_pool_stats {
 	uint32_t in_flight, waiting, open;
 	uint64_t connects, connect_failures, sent_bytes, received_bytes;
+	uint64_t local_faults; /* connections that this host could not open: descriptors, ports */
+	const char *local_why; /* of the last of them; static; NULL = none */
+	uint64_t waited;       /* calls that found all in_flight places taken */
+	uint64_t blocked;      /* requests that did not fit into the socket's buffer */
 };
 void engine_pool_stats(const struct engine_pool *p, struct engine_pool_stats *out);
 

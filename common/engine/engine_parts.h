@@ -147,6 +147,8 @@ struct engine_pool {
 	struct loop_timer deadline, ended_timer;
 	struct ramp ramp;
 	uint64_t connects, connect_failures, sent_bytes, received_bytes;
+	uint64_t local_faults, waited, blocked;
+	const char *local_why; /* static */
 };
 
 /* ---- conn.c ---- */

@@ -316,6 +316,10 @@ static bool is_short_of_conns(const struct engine_pool *p)
 void pool_connect_failed(struct engine_pool *p, const struct trouble *t)
 {
 	p->connect_failures++;
+	if (t->end == ENGINE_NOT_SENT) {
+		p->local_faults++;
+		p->local_why = t->why;
+	}
 	for (uint32_t i = 0; i < p->calls_per_conn && is_short_of_conns(p); i++)
 		end_waiting(p, p->waiting.first, t);
 }
@@ -510,6 +514,7 @@ void engine_submit(struct engine_pool *p, struct engine_call *call)
 	}
 	call_list_insert(&p->waiting, call);
 	pool_watch_deadline(p, call_deadline(p, call));
+	p->waited += p->in_flight.count >= p->limits.in_flight;
 	serve(p);
 }
 

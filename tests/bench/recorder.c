@@ -2,6 +2,8 @@
  * recorder - an HTTP/1.1 target that answers at once and knows what it saw.
  *
  *	recorder [--port N] [--stamps FILE] [--stall-at 4s --stall 1s]
+ *	recorder --answers FILE --late-every 100 --late 80ms
+ *	recorder --answers FILE --slower 20
  *
  * Prints its port. At SIGTERM one JSON line: requests, the most connections that were open, when
  * the first and the last request came (CLOCK_REALTIME, ns), and when its stall began and ended.
@@ -10,6 +12,10 @@
  *
  * The stall: from stall-at after the first request it does nothing at all for that long; what is
  * sent meanwhile waits in the kernel, as before a program that collects its garbage.
+ *
+ * --late: each so many-th request is answered that much later. --slower: request i is answered i
+ * times that later. --answers gets 8 bytes a request too, in the same order: when its answer was
+ * handed to the kernel.
  *
  * For clients without pipelining and requests without a body: a read that ends in an empty line is
  * a request.
@@ -39,7 +45,9 @@ static size_t answer_bytes;
 struct options {
 	uint64_t port;
 	int64_t stall_at_ms, stall_ms;
-	const char *stamps;
+	const char *stamps, *answers, *slower;
+	uint64_t late_every;
+	int64_t late_ms;
 };
 
 static const struct opt rows[] = {
@@ -50,12 +58,28 @@ static const struct opt rows[] = {
 	 "after the first request"},
 	{"stall", 0, OPT_DURATION_MS, offsetof(struct options, stall_ms), "TIME", "0s",
 	 "for how long"},
+	{"answers", 0, OPT_STRING, offsetof(struct options, answers), "FILE", NULL,
+	 "gets the time of each answer"},
+	{"late-every", 0, OPT_U64, offsetof(struct options, late_every), "N", "0",
+	 "each N-th answer comes late"},
+	{"late", 0, OPT_DURATION_MS, offsetof(struct options, late_ms), "TIME", "0s",
+	 "by how much"},
+	{"slower", 0, OPT_STRING, offsetof(struct options, slower), "US", "0",
+	 "answer i comes i times so many microseconds late"},
 };
 
 static struct options o;
 static int epoll_fd, listen_fd, signal_fd;
 static uint64_t requests, open_now, open_peak;
-static int64_t *stamps;
+static int64_t *stamps, *answers;
+/* Answers that wait, in the order they go out: later requests never go earlier. */
+static struct waiting {
+	int fd;
+	uint64_t index;
+	int64_t at_ns;
+} queue[65536];
+static uint64_t queue_first, queue_end;
+static int64_t slower_ns;
 static int64_t first_ns, last_ns, stall_from_ns, stall_to_ns;
 
 static _Noreturn void die(const char *what)
@@ -166,6 +190,64 @@ static void note(int64_t ns)
 	requests++;
 }
 
+static void send_answer(int fd, uint64_t index)
+{
+	if (fd < 0)
+		return;
+	if (answers && index < STAMPS_MAX)
+		answers[index] = wall_now().ns;
+	if (send(fd, answer, answer_bytes, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET && errno != EBADF)
+		die("recorder: send");
+}
+
+static void answer_later(int fd, uint64_t index, int64_t came_ns)
+{
+	int64_t delay_ns = slower_ns * (int64_t)index;
+
+	if (o.late_every && index % o.late_every == o.late_every - 1)
+		delay_ns += o.late_ms * NS_PER_MS;
+	if (!delay_ns) {
+		send_answer(fd, index);
+		return;
+	}
+	if (queue_end - queue_first == ARRAY_LEN(queue))
+		die("recorder: too many answers wait");
+	queue[queue_end++ % ARRAY_LEN(queue)] = (struct waiting){fd, index, came_ns + delay_ns};
+}
+
+static void send_waiting(void)
+{
+	while (queue_first < queue_end) {
+		const struct waiting *w = &queue[queue_first % ARRAY_LEN(queue)];
+
+		if (wall_now().ns < w->at_ns)
+			return;
+		send_answer(w->fd, w->index);
+		queue_first++;
+	}
+}
+
+/* Its number may soon be another connection's. */
+static void forget_waiting(int fd)
+{
+	for (uint64_t i = queue_first; i < queue_end; i++)
+		if (queue[i % ARRAY_LEN(queue)].fd == fd)
+			queue[i % ARRAY_LEN(queue)].fd = -1;
+}
+
+/* Until the next answer that waits; with a stall ahead at most 1 ms. */
+static int wait_for_events(struct epoll_event *events)
+{
+	int64_t ns = o.stall_ms ? NS_PER_MS : -1;
+	struct timespec until;
+
+	if (queue_first < queue_end)
+		ns = MAX_OF(queue[queue_first % ARRAY_LEN(queue)].at_ns - wall_now().ns, 0);
+	until = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
+	return epoll_pwait2(epoll_fd, events, EVENTS_AT_ONCE, ns < 0 ? NULL : &until, NULL);
+}
+
 static void serve(int fd)
 {
 	char data[4096], control[128];
@@ -179,6 +261,7 @@ static void serve(int fd)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
+		forget_waiting(fd);
 		close(fd);
 		open_now--;
 		return;
@@ -186,18 +269,22 @@ static void serve(int fd)
 	if (n < 4 || memcmp(data + n - 4, "\r\n\r\n", 4) != 0)
 		return;
 	note(stamp_of(&m));
-	if (send(fd, answer, answer_bytes, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
-	    errno != ECONNRESET)
-		die("recorder: send");
+	answer_later(fd, requests - 1, last_ns);
+}
+
+static void write_times(const char *path, const int64_t *times)
+{
+	FILE *f = path ? fopen(path, "we") : NULL;
+	size_t kept = (size_t)MIN_OF(requests, (uint64_t)STAMPS_MAX);
+
+	if (path && (!f || fwrite(times, 8, kept, f) != kept || fclose(f) != 0))
+		die("recorder: times");
 }
 
 static void report(void)
 {
-	FILE *f = o.stamps ? fopen(o.stamps, "we") : NULL;
-	size_t kept = (size_t)MIN_OF(requests, (uint64_t)STAMPS_MAX);
-
-	if (o.stamps && (!f || fwrite(stamps, 8, kept, f) != kept || fclose(f) != 0))
-		die("recorder: stamps");
+	write_times(o.stamps, stamps);
+	write_times(o.answers, answers);
 	printf("{\"requests\":%" PRIu64 ",\"open_peak\":%" PRIu64 ",\"open\":%" PRIu64
 	       ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64 ",\"stall_from_ns\":%" PRId64
 	       ",\"stall_to_ns\":%" PRId64 "}\n",
@@ -210,7 +297,8 @@ static void run(void)
 	int n;
 
 	for (;;) {
-		n = epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, o.stall_ms ? 1 : -1);
+		n = wait_for_events(events);
+		send_waiting();
 		stall();
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == listen_fd)
@@ -239,6 +327,9 @@ int main(int argc, char **argv)
 	}
 	if (o.stamps)
 		stamps = x_calloc(STAMPS_MAX, sizeof(*stamps));
+	if (o.answers)
+		answers = x_calloc(STAMPS_MAX, sizeof(*answers));
+	slower_ns = (int64_t)(strtod(o.slower, NULL) * 1e3);
 	open_all();
 	run();
 	report();

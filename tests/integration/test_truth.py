@@ -1,0 +1,127 @@
+"""What the loader tells of a bad target against what the target really did.
+
+tests/bench/recorder.c notes when each request came and when its answer left. Truth: the answer's time minus the time that
+the call was due, by its place among the arrivals. A busy machine makes calls late; that is in the truth too, only the
+start of the schedule has to be found: by the earliest arrival against its place. Tried again where calls left so late
+that this is not sure.
+"""
+import json
+import signal
+import struct
+import subprocess
+
+import pytest
+
+from helpers.programs import build_dir, dying_with_us, pl
+
+RATE = 1000
+NEAR = 0.01            # of the truth, and a millisecond for what is under 100 ms
+NEAR_US = 1000
+SURE_LATE_US = 2000    # one call in a hundred left later
+TRIES = 6
+
+
+class Recorder:
+    def __init__(self, folder, *options):
+        self.stamps, self.answers = folder / "stamps", folder / "answers"
+        self.p = subprocess.Popen(dying_with_us([build_dir() + "/tests/bench/recorder", "--stamps", str(self.stamps), "--answers",
+                                                 str(self.answers), *options]), stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{int(self.p.stdout.readline())}/"
+
+    def stop(self):
+        """(when it came, when its answer left) of each request, in ns, by the time it came."""
+        self.p.send_signal(signal.SIGTERM)
+        assert self.p.wait(20) == 0, self.p.stdout.read()
+        times = [[t for t, in struct.iter_unpack("q", f.read_bytes())] for f in (self.stamps, self.answers)]
+        return sorted(zip(*times))
+
+
+def measure(folder, options, load):
+    recorder = Recorder(folder, *options)
+    try:
+        r = pl("plimsoll", "load", recorder.url, "--json", "--quiet", *load, home=folder)
+    finally:
+        seen = recorder.stop()
+    assert r.code in (0, 2), r
+    return json.loads(r.text), seen
+
+
+def quantile(values, percent):
+    """As HdrHistogram has it: the value that so many per cent do not exceed."""
+    return sorted(values)[max(-(-len(values) * percent // 100), 1) - 1]
+
+
+def differences(data, seen):
+    """What is further off than it may be, in words."""
+    gap_ns = 1e9 / RATE
+    start_ns = min(came - i * gap_ns for i, (came, _) in enumerate(seen))
+    truth = {"response_us": [(left - start_ns - i * gap_ns) / 1e3 for i, (_, left) in enumerate(seen)],
+             "service_us": [(left - came) / 1e3 for came, left in seen]}
+    return [f"{name} {stat}: told {data[name][stat]}, truth {quantile(values, percent):.0f}"
+            for name, values in truth.items() for percent, stat in ((50, "p50"), (95, "p95"), (99, "p99"), (100, "max"))
+            if abs(data[name][stat] - quantile(values, percent)) > NEAR_US + NEAR * quantile(values, percent)]
+
+
+def was_busy(data):
+    """The machine had no time for this: then nothing that is measured in microseconds can be held against us."""
+    q = data["quality"]
+    return q["late_p99_us"] > SURE_LATE_US or q["others_cpu_ratio"] > 0.7 or q["steal_ratio"] > 0.02
+
+
+def give_up(data, text):
+    if was_busy(data):
+        pytest.skip(f"the machine is too busy to tell: {data['quality']}")
+    pytest.fail(f"{text}; {data['quality']}")
+
+
+@pytest.mark.parametrize("options,count,shows", [
+    (["--stall-at", "200ms", "--stall", "1s"], 1500, lambda d: 200_000 < d["response_us"]["p50"] and d["response_us"]["max"] > 950_000),
+    (["--slower", "200"], 1500, lambda d: d["response_us"]["max"] > 290_000 and d["response_us"]["p50"] > 140_000),
+    (["--late-every", "100", "--late", "80ms"], 2000, lambda d: d["response_us"]["max"] > 79_000),
+], ids=["stall", "slower-and-slower", "each-hundredth-late"])
+def test_what_is_told_is_what_happened(tmp_path, options, count, shows):
+    for turn in range(TRIES):
+        data, seen = measure(tmp_path, options, ["--rate", f"{RATE}/s", "--requests", str(count)])
+        assert data["requests"]["due"] == data["requests"]["ok"] == count == len(seen)
+        off = differences(data, seen)
+        if not off and shows(data):
+            return
+        if turn >= 1 and not was_busy(data):
+            break
+    give_up(data, off)
+
+
+def test_with_few_places_the_stall_is_in_the_response_and_not_in_the_service(tmp_path):
+    """Eight connections: calls due in the stall wait here, and count from when they were due all the same."""
+    data, _ = measure(tmp_path, ["--stall-at", "200ms", "--stall", "1s"],
+                      ["--rate", f"{RATE}/s", "--requests", "1500", "--connections", "8"])
+    assert data["requests"]["ok"] == 1500
+    assert data["response_us"]["p95"] > 800_000 and data["response_us"]["max"] > 950_000
+    assert data["service_us"]["p95"] < 400_000
+
+
+def test_ten_times_what_it_can_do_is_said(tmp_path):
+    """One connection and a target that takes 20 ms: 50 a second at most, and 500 are asked for."""
+    data, seen = measure(tmp_path, ["--late-every", "1", "--late", "20ms"],
+                         ["--rate", "500/s", "--duration", "2s", "--connections", "1", "--timeout", "500ms"])
+    counts = data["requests"]
+    assert counts["due"] == 1000 and counts["ok"] < 200
+    assert sum(counts[k] for k in counts if k not in ("due", "sent", "warmup")) == 1000
+    assert data["quality"]["is_suspect"] and data["quality"]["limit"] == "in-flight", data["quality"]
+    assert any(s.startswith("limit-in-flight: ") for s in data["quality"]["suspect"])
+
+
+def test_poisson_arrivals_are_what_they_say(tmp_path):
+    """Kolmogorov and Smirnov on the gaps between requests as the target saw them: 1 % critical value."""
+    for _ in range(TRIES):
+        data, seen = measure(tmp_path, [], ["--rate", "100/s", "--requests", "500", "--arrival", "poisson"])
+        came = [t for t, _ in seen]
+        gaps = sorted(b - a for a, b in zip(came, came[1:]))
+        mean, n = sum(gaps) / len(gaps), len(gaps)
+        steps = [1 - 2.718281828459045 ** (-g / mean) for g in gaps]
+        distance = max(max(abs(f - i / n), abs((i + 1) / n - f)) for i, f in enumerate(steps))
+        if distance < 1.63 / n ** 0.5:
+            return
+        if not was_busy(data):
+            break
+    give_up(data, f"distance {distance}")
