@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MIN 64u
+#define CALLS_MIN 1024u
 #define CALLS_MAX 4096u
 #define BYTES_MAX (32u * 1024u * 1024u) /* of all requests in the ring, about */
+#define AHEAD_MAX_NS (2 * NS_PER_S)	/* further, and a change of keys would undo it */
 #define HEAD_BYTES 2048u		/* of one, about */
 
-/* Two rounds, so that a whole burst is ready while the next one is being prepared. */
+/* Two rounds at least: a whole burst is ready while the next one is being prepared. */
 static uint32_t calls_ahead(const struct schedule *s, const struct shard *sh)
 {
 	size_t longest = 0;
@@ -42,27 +43,63 @@ void ahead_init(struct ahead *a, struct schedule *s, struct lanes *lanes,
 	a->items = x_calloc(a->cap, sizeof(*a->items));
 }
 
-bool ahead_step(struct ahead *a)
+static struct ahead_item *item_at(const struct ahead *a, uint32_t i)
+{
+	return &a->items[(a->first + i) % a->cap];
+}
+
+/* What cannot be prepared is tried again, and reported, when it is due. */
+static void prepare(struct ahead *a, struct ahead_item *item)
+{
+	size_t i = a->index_of[item->place.variant];
+	char why[SHARD_WHY_SIZE];
+
+	if (lanes_get(a->lanes, i, &item->place, wall_add_ns(a->origin, item->place.due_ns),
+		      &item->request, why) != 0)
+		item->request = NULL;
+}
+
+/* False when all are fresh. */
+static bool refresh_one(struct ahead *a)
+{
+	uint64_t generation = lanes_generation(a->lanes);
+
+	if (generation != a->generation)
+		a->fresh = 0;
+	a->generation = generation;
+	for (; a->fresh < a->count; a->fresh++) {
+		struct ahead_item *item = item_at(a, a->fresh);
+		size_t i = a->index_of[item->place.variant];
+
+		if (!item->request || lanes_is_fresh(a->lanes, i, item->request))
+			continue;
+		lanes_put(item->request);
+		prepare(a, item);
+		return true;
+	}
+	return false;
+}
+
+bool ahead_step(struct ahead *a, int64_t now_ns)
 {
 	struct ahead_item *item;
-	char why[SHARD_WHY_SIZE];
-	size_t i;
 
+	if (refresh_one(a))
+		return true;
 	if (a->count == a->cap || a->is_at_end)
 		return false;
-	item = &a->items[(a->first + a->count) % a->cap];
+	if (a->count > 0 && item_at(a, a->count - 1)->place.due_ns - now_ns > AHEAD_MAX_NS)
+		return false;
+	item = item_at(a, a->count);
 	if (!schedule_next(a->schedule, 0, &item->place)) {
 		a->is_at_end = true;
 		return false;
 	}
 	a->count++;
+	a->fresh++;
 	item->request = NULL;
-	i = a->index_of[item->place.variant];
-	/* What cannot be prepared is tried again, and reported, when it is due. */
-	if (lanes_is_single(a->lanes, i, item->place.payload) &&
-	    lanes_get(a->lanes, i, &item->place, wall_add_ns(a->origin, item->place.due_ns),
-		      &item->request, why) != 0)
-		item->request = NULL;
+	if (lanes_is_single(a->lanes, a->index_of[item->place.variant], item->place.payload))
+		prepare(a, item);
 	return true;
 }
 
@@ -75,6 +112,7 @@ bool ahead_next(struct ahead *a, struct place *place, struct prepared **request)
 	*request = a->items[a->first].request;
 	a->first = (a->first + 1) % a->cap;
 	a->count--;
+	a->fresh -= a->fresh > 0;
 	return true;
 }
 

@@ -7,7 +7,7 @@
  * prepared in time is prepared at once and counted as late.
  *
  *	ahead_init(&a, &schedule, &lanes, index_of);
- *	while (ahead_step(&a)) ...			// one request each, while there is time
+ *	while (ahead_step(&a, now_ns)) ...		// one request each, while there is time
  *	if (ahead_next(&a, &place, &request)) ...	// request NULL: lanes_get() it now
  *	ahead_release(&a);
  *
@@ -31,6 +31,8 @@ struct ahead {
 	struct wall origin;	  /* when the measured part begins: set before the first step */
 	struct ahead_item *items; /* owned ring */
 	uint32_t cap, first, count;
+	uint32_t fresh; /* the first so many are signed with the keys of generation */
+	uint64_t generation;
 	bool is_at_end;
 	int64_t step_ns; /* what a step takes, about: the caller's to keep */
 	uint64_t late;	 /* calls that were due before their request was prepared */
@@ -39,8 +41,12 @@ struct ahead {
 /* Nothing is drawn yet. All are borrowed. */
 void ahead_init(struct ahead *a, struct schedule *s, struct lanes *lanes,
 		const uint8_t index_of[VARIANT_COUNT]);
-/* Prepares one more. False when the ring is full, the schedule at its end, or nothing to do. */
-bool ahead_step(struct ahead *a);
+/*
+ * Prepares one more; now_ns since the start of the measured part. False when there is nothing to
+ * do: the ring is full, reaches far enough, or the schedule is at its end. Where keys were changed
+ * those that were signed with the old ones are signed again, the first that is due first.
+ */
+bool ahead_step(struct ahead *a, int64_t now_ns);
 /* The next call; its request is the caller's to lanes_put(). False at the end. */
 bool ahead_next(struct ahead *a, struct place *place, struct prepared **request);
 /*

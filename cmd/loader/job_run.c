@@ -341,7 +341,7 @@ static void on_ahead(struct loop *l, struct loop_timer *t)
 	while (has_idle_time(j, now) && mono_diff_ns(now, began) < PREPARE_SLICE_NS) {
 		struct mono before = now;
 
-		if (!ahead_step(&j->ahead))
+		if (!ahead_step(&j->ahead, since_origin_ns(j, now)))
 			return;
 		now = mono_now();
 		j->ahead.step_ns += (mono_diff_ns(now, before) - j->ahead.step_ns) / 8;
@@ -431,7 +431,7 @@ void job_begin(struct job *j)
 	loop_timer_set(j->world->loop, &j->progress_timer, mono_add_ns(j->began, NS_PER_S));
 	if (!j->is_closed) {
 		j->ahead.origin = j->origin_wall;
-		(void)ahead_step(&j->ahead);
+		(void)ahead_step(&j->ahead, j->schedule.start_ns);
 		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);
 		lanes_ahead(&j->lanes, j->began_wall);
 		j->ahead_timer.run = on_ahead;

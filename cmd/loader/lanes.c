@@ -234,6 +234,11 @@ bool lanes_is_single(const struct lanes *ln, size_t i, uint16_t payload)
 	return render_is_needed(&ln->render, i, payload);
 }
 
+uint64_t lanes_generation(const struct lanes *ln)
+{
+	return ln->session ? ln->session->generation : 0;
+}
+
 bool lanes_is_fresh(const struct lanes *ln, size_t i, const struct prepared *p)
 {
 	return !ln->kinds[i]->needs_credentials || p->generation == ln->session->generation;

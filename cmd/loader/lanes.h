@@ -60,6 +60,8 @@ MUST_CHECK int lanes_get(struct lanes *ln, size_t i, const struct place *place, 
 void lanes_put(struct prepared *p);
 /* Has each call of this target and payload bytes of its own? */
 bool lanes_is_single(const struct lanes *ln, size_t i, uint16_t payload);
+/* Changes with the keys. */
+uint64_t lanes_generation(const struct lanes *ln);
 /* Is it still signed with the keys of now? */
 bool lanes_is_fresh(const struct lanes *ln, size_t i, const struct prepared *p);
 /* Prepares what is shared by calls due then, so that a burst finds it ready. */

@@ -45,6 +45,7 @@ static int remove_rows(void **state)
 struct sample {
 	const char *url, *body, *filling, *order; /* NULL = not given */
 	int index, of;
+	bool is_lambda;
 };
 
 static struct json *payload_json(const struct sample *c)
@@ -66,12 +67,14 @@ static struct json *payload_json(const struct sample *c)
 	return p;
 }
 
-static struct json *target_json(const char *variant, const char *url)
+static struct json *target_json(const char *variant, const char *url, bool is_lambda)
 {
 	struct json *t = json_obj();
 
 	json_put_str(t, "variant", variant);
-	json_put_str(t, "method", "http");
+	json_put_str(t, "method", is_lambda ? "lambda-invoke" : "http");
+	json_put_str(t, "function", is_lambda ? "f" : NULL);
+	json_put_str(t, "region", "us-east-1");
 	json_put_str(t, "url", url);
 	json_put_bool(t, "template", strstr(url, "{{") != NULL);
 	return t;
@@ -90,14 +93,14 @@ static struct shard *make_shard(const struct sample *c)
 	json_put_int(where, "index", c->index);
 	json_put_int(where, "of", c->of ? c->of : 1);
 	json_put(data, "shard", where);
-	json_push(targets, target_json("old", c->url));
-	json_push(targets, target_json("new", c->url));
+	json_push(targets, target_json("old", c->url, c->is_lambda));
+	json_push(targets, target_json("new", c->url, c->is_lambda));
 	json_put(data, "targets", targets);
 	json_put_str(work, "executor", "constant-arrival-rate");
 	json_put_str(work, "seed", "42");
 	json_put_real(work, "rate_per_s", 100);
 	json_put_int(work, "spread", 4);
-	json_put_int(work, "duration_ms", 1000);
+	json_put_int(work, "duration_ms", 20000);
 	json_put(data, "workload", work);
 	json_push(payloads, payload_json(c));
 	json_put(data, "payloads", payloads);
@@ -230,12 +233,12 @@ static void requests_are_ready_before_they_are_due(void **state)
 	assert_int_equal(schedule_init(&plain, &sh->workload, why), 0);
 	assert_int_equal(lanes_init(&lanes, sh, NULL, folder, why), 0);
 	ahead_init(&a, &s, &lanes, index_of);
-	assert_true(a.cap >= 64);
+	assert_true(a.cap >= 1024);
 	while (schedule_next(&plain, 0, &want)) {
 		struct prepared *now = NULL;
 
 		for (int i = 0; count % 3 && i < 5; i++) /* at times nothing is prepared */
-			(void)ahead_step(&a);
+			(void)ahead_step(&a, place.due_ns);
 		assert_true(ahead_next(&a, &place, &ready));
 		assert_true(place.due_ns == want.due_ns && place.seq == want.seq &&
 			    place.pair == want.pair && place.variant == want.variant);
@@ -252,7 +255,7 @@ static void requests_are_ready_before_they_are_due(void **state)
 		count++;
 	}
 	assert_false(ahead_next(&a, &place, &ready));
-	assert_false(ahead_step(&a));
+	assert_false(ahead_step(&a, 0));
 	assert_int_equal(count, s.due_total);
 	assert_true(prepared > count / 2);
 	assert_int_equal(a.late, count - prepared);
@@ -278,10 +281,61 @@ static void the_ring_is_bounded_and_given_back(void **state)
 	assert_int_equal(schedule_init(&s, &sh->workload, why), 0);
 	assert_int_equal(lanes_init(&lanes, sh, NULL, folder, why), 0);
 	ahead_init(&a, &s, &lanes, index_of);
-	while (ahead_step(&a))
+	while (ahead_step(&a, 0))
+		steps++;
+	assert_in_range(steps, 200, 216); /* two seconds, and the round that was begun */
+	while (ahead_step(&a, 15 * NS_PER_S))
 		steps++;
 	assert_int_equal(steps, a.cap);
 	ahead_release(&a); /* all bytes go back: lanes_release() would abort otherwise */
+	lanes_release(&lanes);
+	schedule_release(&s);
+	shard_free(sh);
+}
+
+/* Two signatures of a call differ by the keys alone. */
+static void new_keys_sign_again_what_is_not_due_yet(void **state)
+{
+	static const struct sample sample = {
+		.url = "http://h/f", .body = "{{seq}}", .filling = "json", .is_lambda = true};
+	static const uint8_t index_of[VARIANT_COUNT] = {0, 1};
+	static char id[] = "AKIA1", secret[] = "s";
+	struct shard *sh = make_shard(&sample);
+	struct session session = {.generation = 1,
+				  .creds = {.access_key_id = id, .secret_access_key = secret}};
+	struct schedule s;
+	struct lanes lanes;
+	struct ahead a;
+	char why[SHARD_WHY_SIZE];
+	struct place place;
+	struct prepared *ready, *now;
+	uint32_t steps = 0;
+
+	(void)state;
+	assert_int_equal(schedule_init(&s, &sh->workload, why), 0);
+	assert_int_equal(lanes_init(&lanes, sh, &session, folder, why), 0);
+	ahead_init(&a, &s, &lanes, index_of);
+	for (int i = 0; i < 10; i++)
+		assert_true(ahead_step(&a, 0));
+	id[4] = '2';
+	session.generation = 2;
+	assert_true(ahead_next(&a, &place, &ready)); /* one that nobody had time to sign again */
+	assert_int_equal(ahead_request(&a, &place, wall_from_s(1), ready, &now, why), 0);
+	assert_non_null(strstr(buf_str(&now->bytes), "Credential=AKIA2/"));
+	assert_int_equal(a.late, 1);
+	lanes_put(now);
+	for (int i = 0; i < 9; i++)
+		assert_true(ahead_step(&a, 0));
+	assert_int_equal(a.count, 9);
+	for (; steps < 9; steps++) {
+		assert_true(ahead_next(&a, &place, &ready));
+		assert_non_null(strstr(buf_str(&ready->bytes), "Credential=AKIA2/"));
+		assert_int_equal(ahead_request(&a, &place, wall_from_s(1), ready, &now, why), 0);
+		assert_ptr_equal(now, ready);
+		lanes_put(now);
+	}
+	assert_int_equal(a.late, 1);
+	ahead_release(&a);
 	lanes_release(&lanes);
 	schedule_release(&s);
 	shard_free(sh);
@@ -295,6 +349,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_filled_in_is_refused),
 		cmocka_unit_test(requests_are_ready_before_they_are_due),
 		cmocka_unit_test(the_ring_is_bounded_and_given_back),
+		cmocka_unit_test(new_keys_sign_again_what_is_not_due_yet),
 	};
 
 	return cmocka_run_group_tests(tests, make_rows, remove_rows);
