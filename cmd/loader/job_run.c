@@ -16,7 +16,8 @@
 #define START_AHEAD_MAX_NS (60 * NS_PER_S)    /* of start_at: more is a wrong clock */
 #define START_PREPARED_IN_NS (30 * NS_PER_MS) /* where each call of it has bytes of its own */
 #define CALLS_IN_USE_MAX 65536u
-#define PREPARE_MARGIN_NS (10 * NS_PER_US) /* beyond what one takes, before the next is due */
+#define PREPARE_MARGIN_NS (5 * NS_PER_US) /* beyond what one takes, before the next is due */
+#define PREPARE_MOST_NS (50 * NS_PER_US)  /* more was not its own: we did not run */
 #define PREPARE_SLICE_NS (100 * NS_PER_US)
 #define SIGN_AHEAD_NS NS_PER_MS /* of a gap: enough to prepare the next burst in */
 #define CONNECT_TIMEOUT_MS 5000
@@ -344,7 +345,8 @@ static void on_ahead(struct loop *l, struct loop_timer *t)
 		if (!ahead_step(&j->ahead, since_origin_ns(j, now)))
 			return;
 		now = mono_now();
-		j->ahead.step_ns += (mono_diff_ns(now, before) - j->ahead.step_ns) / 8;
+		j->ahead.step_ns +=
+			(MIN_OF(mono_diff_ns(now, before), PREPARE_MOST_NS) - j->ahead.step_ns) / 8;
 	}
 	if (has_idle_time(j, now))
 		loop_timer_set_in(l, t, 0);
