@@ -302,7 +302,8 @@ def test_http_targets_outside_the_list_are_never_called(web, hosts, url, words):
     if url:
         event["data"]["targets"][0]["url"] = url.format(port=w.server.port)
     data = w.run(event)
-    assert data["outcome"] == "error" and words in data["reason"] and data["due"] == 0
+    assert data["outcome"] == "error" and words in data["reason"]
+    assert set(outcomes(data)) <= {"dns"}  # where nobody knows a name under localhost
 
 
 def test_http_targets_without_a_configuration_are_refused(web):
