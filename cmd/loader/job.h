@@ -70,7 +70,6 @@ enum job_end {
 
 struct call {
 	struct engine_call engine; /* embedded: the engine allocates nothing per call */
-	struct job *job;
 	struct place place;
 	struct prepared *request;
 	uint32_t user; /* closed */
@@ -99,6 +98,7 @@ struct job {
 	struct clock_check clock;
 	struct call *calls; /* owned: all there will ever be */
 	struct call *free_calls;
+	size_t calls_begun, calls_max; /* the first so many have been used */
 	uint32_t in_flight; /* submitted and not done */
 	uint32_t open_calls[VARIANT_COUNT], open_calls_peak[VARIANT_COUNT];
 	uint64_t overflowed; /* due while all were in use */

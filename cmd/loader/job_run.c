@@ -104,11 +104,7 @@ int job_prepare(struct job *j, char why[SHARD_WHY_SIZE])
 	j->tally = tally_new(&j->schedule, has_report);
 	j->loop_delay = hdr_new();
 	j->calls = x_calloc(count, sizeof(*j->calls));
-	for (size_t i = 0; i < count; i++) {
-		j->calls[i].job = j;
-		j->calls[i].next_free = j->free_calls;
-		j->free_calls = &j->calls[i];
-	}
+	j->calls_max = count;
 	if (j->is_closed)
 		users_init(&j->users, &j->schedule);
 	return 0;
@@ -246,11 +242,19 @@ static void on_done(struct engine_pool *p, struct engine_call *e, void *ctx)
 
 /* ---- sending ---- */
 
+/* One that was used before, else the next one: memory that is never needed is never touched. */
+static struct call *spare_call(struct job *j)
+{
+	if (!j->free_calls && j->calls_begun < j->calls_max)
+		j->free_calls = &j->calls[j->calls_begun++];
+	return j->free_calls;
+}
+
 /* prepared: what ahead_next() gave with it; user: of a closed executor. */
 static void send_one(struct job *j, const struct place *place, struct prepared *prepared,
 		     uint32_t user)
 {
-	struct call *c = j->free_calls;
+	struct call *c = spare_call(j);
 	size_t i = j->index_of[place->variant];
 	char why[SHARD_WHY_SIZE];
 	int rc;

@@ -50,6 +50,7 @@ static int find_target(struct engine_pool *p, const struct engine_endpoint *ep,
 				     .cert_file = ep->cert_file,
 				     .key_file = ep->key_file,
 				     .alpn = alpns[ep->protocol],
+				     .is_lean = pool_connections_max(p) > LEAN_ABOVE,
 			     },
 			     why);
 }
@@ -72,12 +73,12 @@ int engine_pool_new(struct engine *e, const struct engine_endpoint *ep,
 	BUG_ON(!limits->in_flight);
 	p = x_calloc(1, sizeof(*p));
 	p->engine = e;
+	p->limits = *limits;
 	rc = find_target(p, ep, why);
 	if (rc) {
 		free(p);
 		return rc;
 	}
-	p->limits = *limits;
 	p->done = done;
 	p->ctx = ctx;
 	p->allow_private = ep->allow_private;

@@ -18,6 +18,7 @@
 
 #define SCRATCH_BYTES (64u * 1024u)
 #define OUT_BYTES (32u * 1024u)
+#define LEAN_ABOVE 1000	  /* connections: with fewer, CPU matters more than memory */
 #define STREAMS_GUESS 100 /* that a server of HTTP/2 takes at least, before it has said */
 
 /* A parser with its buffers; taken when an answer begins, so that idle connections cost little. */

@@ -185,6 +185,7 @@ int tls_peer_init(struct tls_peer *p, struct tls_context **all, const struct tls
 		.name = x_strdup(how->name),
 		.alpn = how->alpn,
 		.is_literal = address_is_literal(how->name),
+		.is_lean = how->is_lean,
 	};
 	return 0;
 }
@@ -291,6 +292,8 @@ struct tls *tls_open(struct tls_peer *p, int fd)
 	t->is_broken = true; /* until the handshake is done */
 	SSL_set_app_data(ssl, t);
 	SSL_set_connect_state(ssl);
+	if (p->is_lean)
+		SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
 	if (p->session)
 		SSL_set_session(ssl, p->session);
 	return t;

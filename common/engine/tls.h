@@ -41,6 +41,7 @@ struct tls_settings {
 	const char *ca_file; /* PEM; NULL = the system's */
 	const char *cert_file, *key_file; /* ours, PEM; NULL = none. key_file NULL = in cert_file */
 	enum tls_alpn alpn;
+	bool is_lean; /* many connections: buffers only while bytes are in them, for some CPU */
 };
 
 struct tls_peer {
@@ -48,7 +49,7 @@ struct tls_peer {
 	struct tls_context *context;
 	char *name;
 	enum tls_alpn alpn;
-	bool is_literal;
+	bool is_literal, is_lean;
 	void *session; /* the newest ticket, for the next connection; SSL_SESSION */
 };
 
