@@ -146,6 +146,10 @@ check-cuts: deps ## a loader in a network of its own is cut off 20 times (root; 
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/fault/cuts.py
 
+check-executors: deps ## every executor and shape against its plan and k6, a minute each (SCALE=n: 6 s times that)
+	@$(MAKE) --no-print-directory MODE=release all build/release/tests/witness
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release PLIMSOLL_SCALE=$(or $(SCALE),10) $(VENV) -m pytest -c tests/pytest.ini -q tests/integration/test_executors.py
+
 lint: ## format, layers, doors, banned calls, sizes, cppcheck, shellcheck
 	@$(PYTHON) tests/lint/run.py $(L)
 
@@ -232,7 +236,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: all deps deps-bench bench bench-programs bench-page count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 fuzz-http2 run-libfuzzer docs install install-units clean help
+.PHONY: all deps deps-bench bench bench-programs bench-page count-instructions bench-services demo services-demo check-fault check-fault-long check-cuts check-executors check-model check-mutants chaos test check-unit run-unit unit-tests check-integration lint fuzz run-fuzz fuzz-http1 fuzz-http2 run-libfuzzer docs install install-units clean help
 .PRECIOUS: $(B)/%.o
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -8,9 +8,9 @@
  *
  *	<wall clock, ns> <path> <Plimsoll-Run or -> <Plimsoll-Attempt or -> <port of the caller>
  *
- * GET /_health answers without a line. GET /_stall/MS: no request that comes within that time is
- * answered before it is over (it stands in LOG when it came). SIGSTOP stalls it too, but then what
- * comes is written down when it goes on.
+ * A path /_after/MS/... is answered so much later. GET /_health answers without a line. GET
+ * /_stall/MS: no request that comes within that time is answered before it is over (it stands in
+ *LOG when it came). SIGSTOP stalls it too, but then what comes is written down when it goes on.
  *
  * One epoll loop, keep-alive, pipelining; bodies are skipped.
  */
@@ -39,7 +39,8 @@ static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\
 
 struct caller {
 	int fd;
-	unsigned port, owed;	      /* owed: answers that a stall holds back */
+	unsigned port, owed;	      /* owed: answers that a stall or a wait holds back */
+	struct mono answer_at;	      /* ns 0 = at once */
 	size_t len_bytes, skip_bytes; /* of data; of a body that is still to come */
 	struct caller *prev, *next;
 	char data[HEAD_MAX_BYTES + 1];
@@ -52,6 +53,7 @@ struct text {
 
 static struct caller callers = {.prev = &callers, .next = &callers};
 static struct mono stall_until;
+static unsigned waiting; /* callers with an answer_at */
 static FILE *journal;
 
 static void die(const char *what)
@@ -108,6 +110,10 @@ static void heard(struct caller *c)
 		stall_until = mono_add_ns(mono_now(), strtoll(path + 8, NULL, 10) * 1000000);
 		return;
 	}
+	if (strncmp(path, "/_after/", 8) == 0 && c->answer_at.ns == 0) {
+		c->answer_at = mono_add_ns(mono_now(), strtoll(path + 8, NULL, 10) * 1000000);
+		waiting++;
+	}
 	fprintf(journal, "%lld %.*s %.*s %.*s %u\n", (long long)wall_now().ns, len, path, run.len,
 		run.start, attempt.len, attempt.start, c->port);
 }
@@ -140,6 +146,7 @@ static void take_requests(struct caller *c)
 
 static void hang_up(struct caller *c)
 {
+	waiting -= c->answer_at.ns != 0;
 	close(c->fd);
 	c->prev->next = c->next;
 	c->next->prev = c->prev;
@@ -159,7 +166,8 @@ static void on_caller(struct caller *c)
 	}
 	c->len_bytes += (size_t)n;
 	take_requests(c);
-	if (c->len_bytes == HEAD_MAX_BYTES || (!was_stalled && reply(c) < 0))
+	if (c->len_bytes == HEAD_MAX_BYTES ||
+	    (!was_stalled && c->answer_at.ns == 0 && reply(c) < 0))
 		hang_up(c);
 }
 
@@ -217,6 +225,30 @@ static void pay_all(void)
 	}
 }
 
+/* Answers those whose time has come; how long until the next one's, or -1. */
+static int pay_waiting(void)
+{
+	struct mono now = mono_now();
+	int64_t next_ns = INT64_MAX;
+
+	for (struct caller *c = callers.next, *next; waiting && c != &callers; c = next) {
+		int64_t left_ns = mono_diff_ns(c->answer_at, now);
+
+		next = c->next;
+		if (c->answer_at.ns == 0)
+			continue;
+		if (left_ns > 0) {
+			next_ns = left_ns < next_ns ? left_ns : next_ns;
+			continue;
+		}
+		c->answer_at.ns = 0;
+		waiting--;
+		if (reply(c) < 0)
+			hang_up(c);
+	}
+	return next_ns == INT64_MAX ? -1 : (int)(next_ns / 1000000 + 1);
+}
+
 static void serve(int listener)
 {
 	struct epoll_event e = {.events = EPOLLIN}, got[EVENTS_AT_ONCE];
@@ -225,7 +257,8 @@ static void serve(int listener)
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e) < 0)
 		die("epoll");
 	for (bool was_stalled = false;; was_stalled = is_stalled()) {
-		int n = epoll_wait(epoll, got, EVENTS_AT_ONCE, was_stalled ? 5 : -1);
+		int wait_ms = pay_waiting();
+		int n = epoll_wait(epoll, got, EVENTS_AT_ONCE, was_stalled ? 5 : wait_ms);
 
 		for (int i = 0; i < n; i++) {
 			if (got[i].data.ptr)
