@@ -99,7 +99,7 @@ struct job {
 	struct call *calls; /* owned: all there will ever be */
 	struct call *free_calls;
 	size_t calls_begun, calls_max; /* the first so many have been used */
-	uint32_t in_flight; /* submitted and not done */
+	uint32_t in_flight;	       /* submitted and not done */
 	uint32_t open_calls[VARIANT_COUNT], open_calls_peak[VARIANT_COUNT];
 	uint64_t overflowed; /* due while all were in use */
 
