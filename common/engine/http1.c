@@ -3,25 +3,23 @@
 #include <string.h>
 
 #define CHUNK_DIGITS_MAX 16u
-#define HTTP1_REMEMBERED_MAX_BYTES 4096u
 
 void http1_init(struct http1 *h)
 {
 	memset(h, 0, sizeof(*h));
 	response_init(&h->response);
-	buf_init(&h->last.head, HTTP1_REMEMBERED_MAX_BYTES);
 	http1_begin(h, false, 0);
 }
 
 void http1_release(struct http1 *h)
 {
 	response_release(&h->response);
-	buf_release(&h->last.head);
 }
 
 void http1_begin(struct http1 *h, bool is_head_request, size_t body_max_bytes)
 {
-	response_begin(&h->response, body_max_bytes);
+	response_begin_body(&h->response, body_max_bytes);
+	h->is_head_old = true;
 	h->is_keep_alive = false;
 	h->why = NULL;
 	h->phase = PHASE_HEAD;
@@ -215,7 +213,7 @@ enum http1_state http1_eof(struct http1 *h)
 {
 	if (h->phase == PHASE_UNTIL_CLOSE)
 		h->phase = PHASE_DONE;
-	else if (h->phase == PHASE_HEAD && !h->response.head.len_bytes)
+	else if (h->phase == PHASE_HEAD && (h->is_head_old || !h->response.head.len_bytes))
 		http1_refuse(h, "closed without an answer");
 	else if (h->phase == PHASE_HEAD)
 		http1_refuse(h, "closed within the head");

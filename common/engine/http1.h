@@ -48,14 +48,19 @@ struct http1 {
 	uint64_t left_bytes;		     /* of the body, or of the chunk */
 	size_t line_start, scan_at;	     /* in head */
 	size_t interim_bytes, framing_bytes; /* both bounded */
+	/*
+	 * Most answers of a target have the head of the one before, byte for byte: it stands in
+	 * response.head until other bytes come, and is not read again.
+	 */
+	bool is_head_old;
 	struct http1_memory {
-		struct buf head; /* empty = nothing is remembered */
+		bool is_whole; /* response.head and its headers are those of a whole head */
 		int status;
 		bool is_keep_alive, is_head_request;
 		uint32_t header_count;
 		int phase;
 		uint64_t left_bytes;
-	} last; /* most answers of a target have the head of the one before: not read again */
+	} last;
 };
 
 void http1_init(struct http1 *h);

@@ -218,37 +218,40 @@ static void end_interim(struct http1 *h)
 /* Of a whole head without interim ones before it. What it means follows from its bytes alone. */
 static void remember(struct http1 *h)
 {
-	struct http1_memory *m = &h->last;
-
-	buf_clear(&m->head);
-	if (h->interim_bytes || h->phase == PHASE_BAD || h->line_start > m->head.max_bytes)
-		return;
-	buf_add(&m->head, h->response.head.data, h->line_start);
-	m->status = h->response.status;
-	m->is_keep_alive = h->is_keep_alive;
-	m->is_head_request = h->is_head_request;
-	m->header_count = h->response.header_count;
-	m->phase = h->phase;
-	m->left_bytes = h->left_bytes;
+	h->last = (struct http1_memory){
+		.is_whole = !h->interim_bytes && h->phase != PHASE_BAD,
+		.status = h->response.status,
+		.is_keep_alive = h->is_keep_alive,
+		.is_head_request = h->is_head_request,
+		.header_count = h->response.header_count,
+		.phase = h->phase,
+		.left_bytes = h->left_bytes,
+	};
 }
 
 size_t http1_take_same_head(struct http1 *h, const char *data, size_t len_bytes)
 {
 	const struct http1_memory *m = &h->last;
-	const size_t head_bytes = m->head.len_bytes;
+	const size_t head_bytes = h->response.head.len_bytes;
 
-	if (!head_bytes || h->phase != PHASE_HEAD || h->response.head.len_bytes ||
-	    h->interim_bytes || h->is_head_request != m->is_head_request ||
-	    len_bytes < head_bytes || memcmp(data, m->head.data, head_bytes) != 0)
+	if (!h->is_head_old || !m->is_whole || h->is_head_request != m->is_head_request ||
+	    len_bytes < head_bytes || memcmp(data, h->response.head.data, head_bytes) != 0)
 		return 0;
-	buf_add(&h->response.head, data, head_bytes);
+	h->is_head_old = false;
 	h->response.status = m->status;
-	h->response.header_count = m->header_count; /* the headers stand there still */
+	h->response.header_count = m->header_count;
 	h->is_keep_alive = m->is_keep_alive;
 	h->phase = m->phase;
 	h->left_bytes = m->left_bytes;
 	h->chunk_digits = 0;
 	return head_bytes;
+}
+
+/* The first bytes of another head. */
+static void forget(struct http1 *h)
+{
+	h->is_head_old = h->last.is_whole = false;
+	buf_clear(&h->response.head);
 }
 
 static void end_head(struct http1 *h)
@@ -289,13 +292,13 @@ size_t http1_step_head(struct http1 *h, const char *data, size_t len_bytes)
 	size_t take = MIN_OF(len_bytes, HEAD_STEP_BYTES), unread;
 	const char *newline;
 
+	if (h->is_head_old)
+		forget(h);
 	take = MIN_OF(take, RESPONSE_HEAD_MAX_BYTES - h->response.head.len_bytes);
 	if (!take) {
 		http1_refuse(h, "the head is too long");
 		return 0;
 	}
-	if (!h->response.head.len_bytes)
-		buf_clear(&h->last.head); /* its headers are overwritten now */
 	buf_add(&h->response.head, data, take);
 	if (!h->response.status &&
 	    !is_like_http1(h->response.head.data, h->response.head.len_bytes)) {

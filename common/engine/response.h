@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/buf.h"
 
@@ -39,9 +40,17 @@ void response_init(struct response *r);
 void response_release(struct response *r);
 /* Empty, to be filled by the next answer; at most body_max_bytes of its body are kept. */
 void response_begin(struct response *r, size_t body_max_bytes);
+/* The same but for the head, which stays for the caller to clear. */
+void response_begin_body(struct response *r, size_t body_max_bytes);
 /* Body bytes as they come; those past the cap are only counted. */
 void response_add_body(struct response *r, const char *data, size_t len_bytes);
+const char *response_find_header(const struct response *r, const char *name, size_t name_bytes,
+				 size_t *len_bytes);
 /* The first header of that name (any case), not NUL-terminated; NULL when absent. */
-const char *response_header(const struct response *r, const char *name, size_t *len_bytes);
+static inline const char *response_header(const struct response *r, const char *name,
+					  size_t *len_bytes)
+{
+	return response_find_header(r, name, strlen(name), len_bytes);
+}
 
 #endif
