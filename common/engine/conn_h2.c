@@ -143,7 +143,7 @@ static void tell(struct engine_conn *c, struct http2_stream *s)
 		pool_call_unsent(c, call);
 	} else if (s->end == HTTP2_ANSWERED) {
 		call->done = h->heard;
-		pool_answered(c, call, &s->response, true);
+		pool_answered(c, call, s->response, true);
 	} else if (s->end == HTTP2_LOST) {
 		pool_call_failed(c, call, &h->lost);
 	} else {

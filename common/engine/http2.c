@@ -38,13 +38,36 @@ static struct http2_stream *spare_get(struct http2_spare *spare)
 		spare->first = s->next;
 		return s;
 	}
-	s = x_calloc(1, sizeof(*s));
-	response_init(&s->response);
-	return s;
+	return x_calloc(1, sizeof(*s));
+}
+
+struct response *http2_response_get(struct http2_spare *spare, size_t body_max_bytes)
+{
+	struct http2_answer *a = spare->answers;
+
+	if (a) {
+		spare->answers = a->next;
+	} else {
+		a = x_calloc(1, sizeof(*a));
+		response_init(&a->response);
+	}
+	response_begin(&a->response, body_max_bytes);
+	return &a->response;
+}
+
+static void put_response(struct http2_spare *spare, struct response *r)
+{
+	struct http2_answer *a = CONTAINER_OF(r, struct http2_answer, response);
+
+	a->next = spare->answers;
+	spare->answers = a;
 }
 
 void http2_spare_put(struct http2_spare *spare, struct http2_stream *s)
 {
+	if (s->response)
+		put_response(spare, s->response);
+	s->response = NULL;
 	s->next = spare->first;
 	spare->first = s;
 }
@@ -55,8 +78,14 @@ void http2_spare_release(struct http2_spare *spare)
 		struct http2_stream *s = spare->first;
 
 		spare->first = s->next;
-		response_release(&s->response);
 		free(s);
+	}
+	while (spare->answers) {
+		struct http2_answer *a = spare->answers;
+
+		spare->answers = a->next;
+		response_release(&a->response);
+		free(a);
 	}
 	http2_memory_release(spare);
 }
@@ -203,8 +232,7 @@ static nghttp2_nv field_of(const struct request_field *f)
 	};
 }
 
-static void begin_stream(struct http2 *h, struct http2_stream *s,
-			 const struct engine_request *request, void *owner)
+static void begin_stream(struct http2_stream *s, const struct engine_request *request, void *owner)
 {
 	s->owner = owner;
 	s->request = request;
@@ -213,7 +241,6 @@ static void begin_stream(struct http2 *h, struct http2_stream *s,
 	s->is_begun = s->is_in_trailers = false;
 	s->body_at = request->head_bytes;
 	s->framing_bytes = 0;
-	response_begin(&s->response, h->config.body_max_bytes);
 }
 
 int http2_submit(struct http2 *h, const struct engine_request *request, void *owner,
@@ -235,7 +262,7 @@ int http2_submit(struct http2 *h, const struct engine_request *request, void *ow
 		http2_spare_put(h->spare, s);
 		return -ENOMEM;
 	}
-	begin_stream(h, s, request, owner);
+	begin_stream(s, request, owner);
 	http2_list_append(&h->open, s);
 	h->open_count++;
 	h->is_used_up |= s->id == INT32_MAX;

@@ -60,9 +60,9 @@ struct http2_stream {
 	int32_t id;
 	bool is_begun; /* given out: the peer may have seen it */
 	bool is_in_trailers;
-	size_t body_at;	      /* of the request: sent so far */
-	size_t framing_bytes; /* 1xx heads and trailers */
-	struct response response;
+	size_t body_at;		   /* of the request: sent so far */
+	size_t framing_bytes;	   /* 1xx heads and trailers */
+	struct response *response; /* NULL until the head of an answer begins */
 };
 
 /* What ended streams and connections leave for the next: so a request allocates nothing. */
@@ -70,6 +70,7 @@ struct http2_stream {
 struct http2_block;
 struct http2_spare {
 	struct http2_stream *first;
+	struct http2_answer *answers;
 	struct http2_block *blocks[HTTP2_BLOCK_SIZES]; /* nghttp2's, by size */
 };
 

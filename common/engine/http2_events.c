@@ -36,10 +36,14 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	h->block = s;
 	if (!s)
 		return 0;
-	s->is_in_trailers = s->response.status >= 200;
-	if (!s->is_in_trailers && s->response.status) { /* behind a 1xx */
-		s->framing_bytes += INTERIM_BYTES + s->response.head.len_bytes;
-		response_begin(&s->response, h->config.body_max_bytes);
+	if (!s->response) {
+		s->response = http2_response_get(h->spare, h->config.body_max_bytes);
+		return 0;
+	}
+	s->is_in_trailers = s->response->status >= 200;
+	if (!s->is_in_trailers) { /* behind a 1xx */
+		s->framing_bytes += INTERIM_BYTES + s->response->head.len_bytes;
+		response_begin(s->response, h->config.body_max_bytes);
 	}
 	return 0;
 }
@@ -64,8 +68,8 @@ static void keep_header(struct response *r, const uint8_t *name, size_t name_byt
 /* Of three digits: nghttp2 has looked, but it lets 020 pass. */
 static void take_status(struct http2 *h, struct http2_stream *s, const uint8_t *value)
 {
-	s->response.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
-	if (s->response.status < 100)
+	s->response->status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
+	if (s->response->status < 100)
 		http2_refuse(h, s, "the status is below 100");
 }
 
@@ -82,7 +86,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	(void)flags;
 	if (!s)
 		return 0;
-	r = &s->response;
+	r = s->response;
 	if (s->framing_bytes + r->head.len_bytes + name_bytes + value_bytes >
 	    RESPONSE_HEAD_MAX_BYTES)
 		http2_refuse(h, s, "the head is too long");
@@ -170,10 +174,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	struct http2 *h = ctx;
 
 	(void)flags;
-	if (!s)
+	if (!s || !s->response)
 		return 0;
 	h->idle_frames = 0;
-	response_add_body(&s->response, (const char *)data, len_bytes);
+	response_add_body(s->response, (const char *)data, len_bytes);
 	return 0;
 }
 

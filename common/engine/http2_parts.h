@@ -40,6 +40,14 @@ struct http2 {
 	size_t chunk_bytes;
 };
 
+/* Taken when an answer begins and free again when it was read: few are in use, and those are warm.
+ */
+struct http2_answer {
+	struct response response;
+	struct http2_answer *next;
+};
+struct response *http2_response_get(struct http2_spare *spare, size_t body_max_bytes);
+
 void http2_list_append(struct http2_list *l, struct http2_stream *s);
 void http2_list_remove(struct http2_list *l, struct http2_stream *s);
 

@@ -125,10 +125,13 @@ static uint64_t hash_of(const struct response *r)
 
 static void hold_promises(const struct http2_stream *s)
 {
-	const struct response *r = &s->response;
+	const struct response *r = s->response;
 
 	BUG_ON(s->end == HTTP2_OPEN);
 	BUG_ON((s->end == HTTP2_ANSWERED) != (s->why == NULL));
+	BUG_ON(s->end == HTTP2_ANSWERED && !r);
+	if (!r)
+		return;
 	BUG_ON(s->end == HTTP2_ANSWERED && (r->status < 200 || r->status > 999));
 	BUG_ON(r->body.len_bytes != MIN_OF(r->body_total_bytes, (uint64_t)r->body.max_bytes));
 	BUG_ON(r->is_body_truncated != (r->body_total_bytes > r->body.max_bytes));
@@ -156,7 +159,7 @@ static void take_ended(struct peer *p)
 		c->stream = NULL;
 		c->end = s->end;
 		c->why = s->why;
-		c->hash = s->end == HTTP2_ANSWERED ? hash_of(&s->response) : 0;
+		c->hash = s->end == HTTP2_ANSWERED ? hash_of(s->response) : 0;
 		http2_spare_put(&spare, s);
 	}
 }

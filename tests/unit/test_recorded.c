@@ -114,12 +114,13 @@ static void describe_streams(struct http2 *h, struct http2_spare *spare,
 	while ((s = http2_next_ended(h))) {
 		assert_int_equal(s->end, HTTP2_ANSWERED);
 		ended++;
-		http2_spare_put(spare, s);
 	}
 	assert_int_equal(ended, STREAMS);
 	buf_clear(out);
-	for (size_t i = 0; i < STREAMS; i++)
-		describe(&streams[i]->response, out);
+	for (size_t i = 0; i < STREAMS; i++) {
+		describe(streams[i]->response, out);
+		http2_spare_put(spare, streams[i]);
+	}
 }
 
 static void read_http2(const struct buf *in, size_t cut, struct buf *out)
