@@ -3,12 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <resolv.h>
 #include <netinet/tcp.h>
 
 #define DOWN_NS (5 * NS_PER_S)
-/* In resolv.conf's words, where the environment says nothing else: nobody wants to wait 5 s twice.
- */
-#define RESOLVER_PATIENCE "timeout:2 attempts:2"
+/* Where resolv.conf and RES_OPTIONS ask for more patience: nobody wants to wait 5 s twice. */
+#define RESOLVER_TIMEOUT_S 2
+#define RESOLVER_TRIES 2
 
 /* Blocks that a test may not call, most of IANA's special-purpose registries (RFC 6890). */
 struct block {
@@ -170,6 +171,15 @@ static void drop_unroutable(struct address_set *set)
 		*set = kept;
 }
 
+/* glibc keeps what it read of resolv.conf in _res, and takes changes for the application's wish. */
+static void bound_the_resolver(void)
+{
+	if (!(_res.options & RES_INIT) && res_init() != 0)
+		return;
+	_res.retrans = MIN_OF(_res.retrans, RESOLVER_TIMEOUT_S);
+	_res.retry = MIN_OF(_res.retry, RESOLVER_TRIES);
+}
+
 int address_resolve(const char *host, uint16_t port, bool allow_private, struct address_set *out,
 		    char why[ADDRESS_WHY_SIZE])
 {
@@ -184,7 +194,7 @@ int address_resolve(const char *host, uint16_t port, bool allow_private, struct 
 	int rc;
 
 	snprintf(service, sizeof(service), "%u", port);
-	setenv("RES_OPTIONS", RESOLVER_PATIENCE, 0);
+	bound_the_resolver();
 	rc = getaddrinfo(host, service, &hints, &list);
 	if (rc) {
 		snprintf(why, ADDRESS_WHY_SIZE, "cannot resolve %.80s: %s", host, gai_strerror(rc));
