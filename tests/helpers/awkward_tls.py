@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
+import warnings
 
 from helpers.awkward import BAD, CHUNKED, CHUNKS, HELLO, OK, RESET, SILENCE_S, CLOSE, case, drip, in_one_segment, request, says, silent
 
@@ -83,7 +84,8 @@ class Certificates:
             context.set_alpn_protocols(["h2"])
         if kind == "old":
             context.set_ciphers("ALL:@SECLEVEL=0")
-            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+            with warnings.catch_warnings(action="ignore"):  # it is old: that is the point
+                context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         if kind.startswith("asks"):
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.ca)
