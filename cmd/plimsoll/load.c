@@ -428,6 +428,7 @@ static int make_plan(const struct load_opts *o, bool is_url, struct load_plan *p
 	struct load_ask ask = o->ask;
 
 	ask.is_http2 = o->call.http_version && strcmp(o->call.http_version, "1.1") != 0;
+	ask.may_be_http1 = ask.is_http2 && strcmp(o->call.http_version, "2") != 0;
 	ask.rate_default_per_s = is_url ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
 	return o->scenario ? read_scenarios(o, &ask, plan, why) : load_plan_make(&ask, plan, why);
 }

@@ -371,7 +371,7 @@ static void set_in_flight(const struct load_ask *ask, struct load_work *w)
 	else if (!w->in_flight) /* a scenario's maxVUs */
 		w->in_flight = (uint32_t)MIN_OF(MAX_OF(waiting, (double)ask->connections),
 						(double)IN_FLIGHT_MAX);
-	if (ask->is_http2 && !w->connections)
+	if (ask->is_http2 && !ask->may_be_http1 && !w->connections)
 		w->connections = (w->in_flight + STREAMS_A_CONNECTION - 1) / STREAMS_A_CONNECTION;
 }
 

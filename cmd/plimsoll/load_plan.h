@@ -37,6 +37,7 @@ struct load_ask {
 	uint64_t vus, start_vus, requests, connections, streams;
 	int64_t duration_ms, warmup_ms, timeout_ms;
 	bool is_http2;		   /* or may become it: many calls share a connection */
+	bool may_be_http1;	   /* and may not */
 	double rate_default_per_s; /* when neither a rate nor users are given */
 };
 

@@ -142,6 +142,17 @@ def test_tls_with_a_ca_of_ones_own(load, nginx, tmp_path):
     assert o["requests"]["tls"] == 100 and o["requests"]["ok"] == 0
 
 
+def test_http2_by_choice_and_by_alpn(load, nginx, tmp_path):
+    from helpers.servers import make_certificate
+    tls = make_certificate(tmp_path)
+    server = nginx(tls=tls, http2=True)
+    for version in ("2", "auto"):
+        o = result(load(server.url + "/ok", "--vus", 40, "--requests", 400, "--http", version, "--connections", 2,
+                        "--streams", 16, "--cacert", tls[0], "--json"))
+        assert o["requests"]["ok"] == 400, o
+    assert load(server.url + "/ok", "--vus", 1, "--streams", 5).code == 100
+
+
 def test_secrets_leave_no_trace(tmp_path, site):
     """Neither in the loaders' arguments nor, once they have begun, in a file."""
     run = tmp_path / "run"
