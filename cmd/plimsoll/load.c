@@ -9,6 +9,7 @@
 #include "cmd/plimsoll/command.h"
 #include "cmd/plimsoll/load_report.h"
 #include "cmd/plimsoll/load_scenario.h"
+#include "cmd/plimsoll/load_verdict.h"
 #include "cmd/plimsoll/paths.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
@@ -22,8 +23,8 @@
 struct load_opts {
 	struct load_ask ask;
 	struct load_call call;
-	int64_t max_p50_ms, max_p95_ms, max_p99_ms;
-	const char *max_error_ratio, *hdr, *csv, *scenario;
+	struct load_want want;
+	const char *hdr, *csv, *scenario;
 	bool is_json, is_quiet;
 };
 
@@ -70,6 +71,13 @@ static const struct opt rows[] = {
 	{"data", 'd', OPT_LIST, ROW(call.data), "TEXT|@FILE", NULL,
 	 "what is sent; of several each call takes one at random, or as --replay says"},
 	{"data-file", 0, OPT_LIST, ROW(call.data_files), "FILE", NULL, "the same from files"},
+	{"template", 0, OPT_FLAG, ROW(call.has_templates), NULL, NULL,
+	 "data, and path and query of the URL, hold placeholders: {{seq}}, {{uuid}}, {{random 1 "
+	 "9}}, {{row.COLUMN}}"},
+	{"rows", 0, OPT_STRING, ROW(call.rows), "FILE", NULL,
+	 "CSV or NDJSON with the values of {{row.COLUMN}}; a row for each call"},
+	{"rows-order", 0, OPT_STRING, ROW(call.rows_order), "ORDER", NULL,
+	 "in-order (else), or random"},
 	{"header", 'H', OPT_LIST, ROW(call.headers), "NAME: VALUE|@FILE", NULL,
 	 "may be repeated; @FILE has one a line and keeps secrets off the command line"},
 	{"http", 0, OPT_STRING, ROW(call.http_version), "1.1|2|auto", NULL,
@@ -95,11 +103,11 @@ static const struct opt rows[] = {
 	 "what stands at a JSON pointer of the body: a text, number, true, false or null"},
 	{"qualifier", 0, OPT_STRING, ROW(call.qualifier), "Q", NULL,
 	 "version or alias of a function; else its rule's, or $LATEST"},
-	{"max-p50", 0, OPT_DURATION_MS, ROW(max_p50_ms), "TIME", NULL,
+	{"max-p50", 0, OPT_DURATION_MS, ROW(want.max_p50_ms), "TIME", NULL,
 	 "exit 1 when the response time is above it"},
-	{"max-p95", 0, OPT_DURATION_MS, ROW(max_p95_ms), "TIME", NULL, "likewise"},
-	{"max-p99", 0, OPT_DURATION_MS, ROW(max_p99_ms), "TIME", NULL, "likewise"},
-	{"max-error-ratio", 0, OPT_STRING, ROW(max_error_ratio), "RATIO", NULL,
+	{"max-p95", 0, OPT_DURATION_MS, ROW(want.max_p95_ms), "TIME", NULL, "likewise"},
+	{"max-p99", 0, OPT_DURATION_MS, ROW(want.max_p99_ms), "TIME", NULL, "likewise"},
+	{"max-error-ratio", 0, OPT_STRING, ROW(want.max_error_ratio), "RATIO", NULL,
 	 "exit 1 when a larger share of the calls was not ok; 1% or 0.01"},
 	{"json", 0, OPT_FLAG, ROW(is_json), NULL, NULL, "the result as one JSON object"},
 	{"hdr", 0, OPT_STRING, ROW(hdr), "FILE", NULL,
@@ -113,72 +121,6 @@ static enum exit_code told(struct buf *why)
 {
 	log_error("%s", buf_str(why));
 	return EXIT_USAGE;
-}
-
-/* ---- thresholds ---- */
-
-struct limits {
-	struct load_limit items[4];
-	size_t count;
-};
-
-static int read_limits(const struct load_opts *o, struct limits *l, struct buf *why)
-{
-	const struct {
-		const char *name;
-		int64_t ms;
-	} times[] = {
-		{"max-p50", o->max_p50_ms}, {"max-p95", o->max_p95_ms}, {"max-p99", o->max_p99_ms}};
-	double ratio;
-
-	for (size_t i = 0; i < ARRAY_LEN(times); i++)
-		if (times[i].ms)
-			l->items[l->count++] = (struct load_limit){
-				.name = times[i].name, .limit = (double)times[i].ms * 1e3};
-	if (!o->max_error_ratio)
-		return 0;
-	if (unit_parse_ratio(o->max_error_ratio, &ratio)) {
-		buf_addf(why, "--max-error-ratio %s: expected %s", o->max_error_ratio,
-			 unit_expected(UNIT_RATIO));
-		return -EINVAL;
-	}
-	l->items[l->count++] =
-		(struct load_limit){.name = "max-error-ratio", .limit = ratio, .is_ratio = true};
-	return 0;
-}
-
-/* A limit on a time is missed too when nothing was ok. */
-static void judge(struct limits *l, const struct load_result *r)
-{
-	const struct hdr *h = r->figures[LOAD_RESPONSE];
-
-	for (size_t i = 0; i < l->count; i++) {
-		struct load_limit *one = &l->items[i];
-
-		if (one->is_ratio)
-			one->value = load_error_ratio(r);
-		else
-			one->value = (double)hdr_percentile(
-				h, strtod(one->name + strlen("max-p"), NULL));
-		one->is_met = one->value <= one->limit && (one->is_ratio || hdr_count(h));
-	}
-}
-
-static enum exit_code verdict(const struct load_run *r, const struct limits *l)
-{
-	const struct load_result *all = &r->total;
-	enum exit_code code = EXIT_FINE;
-
-	if (r->was_cancelled)
-		return EXIT_CANCELLED;
-	if (all->failed)
-		return EXIT_AGAIN;
-	if (json_len(all->suspect) || !load_run_is_complete(r) || !all->outcomes[OUT_OK])
-		code = EXIT_CANNOT_TELL;
-	for (size_t i = 0; i < l->count; i++)
-		if (!l->items[i].is_met)
-			code = exit_code_worse(code, EXIT_GATE_NO);
-	return code;
 }
 
 /* ---- telling ---- */
@@ -251,7 +193,8 @@ static enum exit_code tell_result(const struct load_opts *o, const struct load_r
 
 /* ---- running ---- */
 
-static enum exit_code run_and_tell(const struct load_opts *o, struct load_run *r, struct limits *l)
+static enum exit_code run_and_tell(const struct load_opts *o, struct load_run *r,
+				   struct load_limits *l)
 {
 	struct load_report rep = {.run = r, .limits = l->items, .limit_count = l->count};
 	enum exit_code code;
@@ -259,15 +202,15 @@ static enum exit_code run_and_tell(const struct load_opts *o, struct load_run *r
 	tell_plan(o, r->plan, r->target);
 	code = load_run(r);
 	if (r->total.shards) {
-		judge(l, &r->total);
+		load_limits_judge(l, &r->total);
 		code = exit_code_worse(code, tell_result(o, &rep));
 		if (code == EXIT_FINE || r->was_cancelled)
-			code = verdict(r, l);
+			code = load_verdict(r, l);
 	}
 	return r->was_cancelled ? EXIT_CANCELLED : code;
 }
 
-static enum exit_code with_csv(const struct load_opts *o, struct load_run *r, struct limits *l)
+static enum exit_code with_csv(const struct load_opts *o, struct load_run *r, struct load_limits *l)
 {
 	enum exit_code code;
 
@@ -301,7 +244,19 @@ static bool is_paused(const struct door *d)
 	return reason != NULL;
 }
 
-static enum exit_code run_url(const struct door *d, struct load_plan *plan, struct limits *l)
+/* Loaders look beneath one folder. */
+static int check_files(const struct load_plan *plan, const struct load_target *t, struct buf *why)
+{
+	const char *trace = plan->replay.file.folder;
+
+	if (!trace || !t->files || !strcmp(trace, t->files))
+		return 0;
+	buf_addf(why, "--rows and --replay: put both files into one folder (%s, %s)", t->files,
+		 trace);
+	return -EINVAL;
+}
+
+static enum exit_code run_url(const struct door *d, struct load_plan *plan, struct load_limits *l)
 {
 	const struct load_opts *o = d->opts;
 	struct buf why = BUF_INIT(2048);
@@ -311,7 +266,7 @@ static enum exit_code run_url(const struct door *d, struct load_plan *plan, stru
 	struct load_run r = {.plan = plan, .target = &t, .private = &private, .pause_file = pause};
 	enum exit_code code = EXIT_USAGE;
 
-	if (load_target_url(&o->call, d->rest[0], &t, &why) ||
+	if (load_target_url(&o->call, d->rest[0], &t, &why) || check_files(plan, &t, &why) ||
 	    load_private_open(&private, &t, &why)) {
 		told(&why);
 		goto out;
@@ -328,7 +283,8 @@ out:
 }
 
 static enum exit_code run_target(const struct load_opts *o, const struct settings *s,
-				 struct load_plan *plan, struct load_target *t, struct limits *l)
+				 struct load_plan *plan, struct load_target *t,
+				 struct load_limits *l)
 {
 	char *pause = paths_pause(s->state_dir);
 	struct load_run r = {.plan = plan,
@@ -373,7 +329,8 @@ static int hold_to_limits(const struct config_limits *limits, struct load_plan *
 	return 0;
 }
 
-static enum exit_code run_function(const struct door *d, struct load_plan *plan, struct limits *l)
+static enum exit_code run_function(const struct door *d, struct load_plan *plan,
+				   struct load_limits *l)
 {
 	const struct load_opts *o = d->opts;
 	struct settings s = {0};
@@ -385,7 +342,8 @@ static enum exit_code run_function(const struct door *d, struct load_plan *plan,
 	if (!subject) {
 		code = EXIT_USAGE;
 	} else if (hold_to_limits(&s.config->limits, plan, &why) ||
-		   load_target_function(&o->call, &s, subject, &t, &why)) {
+		   load_target_function(&o->call, &s, subject, &t, &why) ||
+		   check_files(plan, &t, &why)) {
 		code = told(&why);
 	} else {
 		if (!t.payload_count && t.function)
@@ -442,11 +400,12 @@ static enum exit_code run(const struct door *d)
 {
 	const struct load_opts *o = d->opts;
 	struct load_plan *plan = x_calloc(1, sizeof(*plan));
-	struct limits limits = {.count = 0};
+	struct load_limits limits = {.count = 0};
 	struct buf why = BUF_INIT(2048);
 	enum exit_code code;
 
-	if (make_plan(o, is_url(d->rest[0]), plan, &why) || read_limits(o, &limits, &why))
+	if (make_plan(o, is_url(d->rest[0]), plan, &why) ||
+	    load_limits_read(&o->want, &limits, &why))
 		code = told(&why);
 	else if (is_paused(d))
 		code = EXIT_AGAIN;

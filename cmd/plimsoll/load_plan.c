@@ -445,8 +445,7 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 
 void load_plan_release(struct load_plan *p)
 {
-	free(p->replay.folder);
-	free(p->replay.file);
+	load_file_release(&p->replay.file);
 }
 
 static uint64_t share(uint64_t all, uint32_t i, uint32_t n)

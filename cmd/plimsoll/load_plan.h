@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cmd/plimsoll/load_files.h"
 #include "common/base/buf.h"
-#include "common/digest/digest.h"
 #include "common/measure/ramp.h"
 
 #define LOAD_WORKS_MAX 16
@@ -58,9 +58,8 @@ struct load_work {
 	uint32_t streams; /* HTTP/2: calls at once of one connection; 0 = what the peer allows */
 };
 
-struct load_replay {	     /* a recorded trace, beneath a folder that loaders are told */
-	char *folder, *file; /* owned; NULL = none */
-	char sha256_hex[SHA256_HEX_SIZE];
+struct load_replay { /* a recorded trace */
+	struct load_file file;
 	double speed, times; /* so many times as fast, as many calls */
 };
 

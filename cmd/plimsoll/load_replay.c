@@ -1,11 +1,8 @@
 /* load_replay.c - the trace of --replay: read, measured, and where loaders find it. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cmd/plimsoll/load_plan.h"
 #include "common/base/clock.h"
-#include "common/base/fsio.h"
 #include "common/base/unit.h"
 #include "common/measure/trace.h"
 
@@ -37,10 +34,10 @@ static int measure(struct load_replay *r, const struct buf *text, struct load_wo
 	char trace_why[TRACE_WHY_SIZE];
 	struct trace t;
 	size_t entry;
-	int rc = trace_parse(text->data, text->len_bytes, &t, trace_why);
+	int rc = trace_parse(buf_str(text), text->len_bytes, &t, trace_why);
 
 	if (rc)
-		return refuse(why, "--replay %s: %s", r->file, trace_why);
+		return refuse(why, "--replay %s: %s", r->file.name, trace_why);
 	w->replay_calls = trace_calls(&t, r->times);
 	w->replay_peak_per_s = trace_most_within(&t, r->speed, r->times, MS_PER_S);
 	if (w->replay_calls)
@@ -48,42 +45,23 @@ static int measure(struct load_replay *r, const struct buf *text, struct load_wo
 					 NS_PER_MS +
 				 1;
 	trace_release(&t);
-	return w->replay_calls ? 0 : refuse(why, "--replay %s: no call is left of it", r->file);
-}
-
-/* A link is followed here: loaders look beneath the folder that the file itself is in. */
-static int find(const char *path, struct load_replay *r, struct buf *why)
-{
-	char *whole = realpath(path, NULL), *slash;
-
-	if (!whole)
-		return refuse(why, "--replay %s: %s", path, strerror(errno));
-	slash = strrchr(whole, '/');
-	r->file = x_strdup(slash + 1);
-	r->folder = slash == whole ? x_strdup("/") : x_strndup(whole, (size_t)(slash - whole));
-	free(whole);
-	return 0;
+	return w->replay_calls ? 0
+			       : refuse(why, "--replay %s: no call is left of it", r->file.name);
 }
 
 int load_replay_read(const struct load_ask *ask, struct load_replay *r, struct load_work *w,
 		     struct buf *why)
 {
-	struct buf text = BUF_INIT(TRACE_BYTES_MAX);
-	int rc = find(ask->replay, r, why);
+	struct buf text;
+	int rc = read_scale("speed", ask->speed, &r->speed, why);
 
-	if (!rc)
-		rc = read_scale("speed", ask->speed, &r->speed, why);
 	if (!rc)
 		rc = read_scale("times", ask->times, &r->times, why);
 	if (rc)
 		return rc;
-	rc = fs_read(ask->replay, &text);
-	if (rc) {
-		rc = refuse(why, "--replay %s: %s", ask->replay, strerror(-rc));
-	} else {
-		digest_sha256_hex(text.data, text.len_bytes, r->sha256_hex);
+	rc = load_file_read("--replay", ask->replay, TRACE_BYTES_MAX, &r->file, &text, why);
+	if (!rc)
 		rc = measure(r, &text, w, why);
-	}
 	buf_release(&text);
 	return rc;
 }

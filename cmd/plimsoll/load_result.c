@@ -6,6 +6,8 @@
 
 #include "common/base/clock.h"
 
+#define LEAST_S 1e-3 /* what a duration is told in */
+
 static const char *const figure_names[LOAD_FIGURE_COUNT] = {"response", "service"};
 
 const char *load_figure_name(enum load_figure f)
@@ -120,7 +122,7 @@ static double sending_s(const struct load_work *w, const struct json *data)
 	if (load_is_open(w) && json_get_str(data, "outcome") &&
 	    !strcmp(json_get_str(data, "outcome"), "complete"))
 		return MAX_OF((double)w->duration_ms / 1e3, sending);
-	return load_is_open(w) ? sending : took_s;
+	return load_is_open(w) ? sending : MAX_OF(took_s, LEAST_S);
 }
 
 static void add_rate(struct load_result *r, const struct load_work *w, uint32_t processes,

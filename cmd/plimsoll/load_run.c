@@ -100,6 +100,8 @@ static void add_arg(struct args *a, const char *name, const char *value)
 /* The loader's own limits must not stand in the way of what a person asked for. */
 static void make_args(const struct load_run *r, const char *program, struct args *a)
 {
+	const char *replay = r->plan->replay.file.folder;
+	const char *files = replay ? replay : r->target->files;
 	double rate = 1;
 	uint64_t in_flight = 1;
 
@@ -121,8 +123,8 @@ static void make_args(const struct load_run *r, const char *program, struct args
 		add_arg(a, "--state", r->state);
 	if (r->pause_file)
 		add_arg(a, "--pause-file", r->pause_file);
-	if (r->plan->replay.folder)
-		add_arg(a, "--files", r->plan->replay.folder);
+	if (files)
+		add_arg(a, "--files", files);
 	if (r->private)
 		add_arg(a, "--allow-private", NULL);
 }

@@ -197,10 +197,38 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
+/* Keys of k6 that mean nothing here. */
+static const struct {
+	const char *name, *why;
+} left_out[] = {
+	{"exec", "scripts are k6's own"},
+	{"env", "scripts are k6's own"},
+	{"tags", "each scenario is reported under its name"},
+	{"options", "a browser is k6's own"},
+	{"gracefulStop", "a call in flight ends with its answer or its timeout"},
+	{"gracefulRampDown", "a user that is too many ends its call first"},
+};
+
+static bool is_left_out(const struct reader *r, const struct yaml_entry *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
+		if (strcmp(left_out[i].name, e->key) != 0)
+			continue;
+		config_errors_add(r->errs, e->place,
+				  "%s is not known here (%s), expected it to be "
+				  "left out",
+				  e->key, left_out[i].why);
+		return true;
+	}
+	return false;
+}
+
 static void unknown_key(const struct reader *r, const struct yaml_entry *e)
 {
 	const char *names[ARRAY_LEN(keys)], *near;
 
+	if (is_left_out(r, e))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		names[i] = keys[i].name;
 	near = nearest_name(e->key, names, ARRAY_LEN(names));

@@ -35,6 +35,8 @@ static struct json *target_json(const struct load_target *t)
 	json_put_str(o, "variant", "new");
 	json_put_str(o, "method", t->kind);
 	json_put_str(o, "url", t->url);
+	if (t->is_template)
+		json_put_bool(o, "template", true);
 	json_put_str(o, "http_method", t->http_method);
 	json_put_str(o, "http_version", t->http_version);
 	json_put_str(o, "unix_socket", t->unix_socket);
@@ -75,8 +77,8 @@ static void put_replay(struct json *o, const struct load_replay *r)
 {
 	struct json *one = json_obj();
 
-	json_put_str(one, "file", r->file);
-	json_put_str(one, "sha256", r->sha256_hex);
+	json_put_str(one, "file", r->file.name);
+	json_put_str(one, "sha256", r->file.sha256_hex);
 	json_put_real(one, "speed", r->speed);
 	json_put_real(one, "rate", r->times);
 	json_put(o, "replay", one);
@@ -109,6 +111,17 @@ static struct json *workload_json(const struct load_work *w, const struct load_p
 	return o;
 }
 
+static struct json *rows_json(const struct load_rows *r)
+{
+	struct json *o = json_obj();
+
+	json_put_str(o, "file", r->file);
+	json_put_str(o, "sha256", r->sha256_hex);
+	json_put_str(o, "format", r->format);
+	json_put_str(o, "order", r->order);
+	return o;
+}
+
 static struct json *payloads_json(const struct load_target *t)
 {
 	struct json *a = json_arr();
@@ -120,6 +133,9 @@ static struct json *payloads_json(const struct load_target *t)
 		digest_base64(t->payloads[i].bytes, t->payloads[i].len_bytes, &text);
 		json_put_real(o, "weight", t->payloads[i].weight);
 		json_put_str(o, "base64", buf_str(&text));
+		json_put_str(o, "template", t->payloads[i].filling);
+		if (t->payloads[i].rows.file)
+			json_put(o, "rows", rows_json(&t->payloads[i].rows));
 		json_push(a, o);
 		buf_release(&text);
 	}

@@ -12,6 +12,7 @@
 #include "common/digest/digest.h"
 #include "common/event/event.h"
 #include "common/http/http.h"
+#include "common/template/template.h"
 
 #define HEADER_FILE_MAX_BYTES (64u * 1024u)
 #define AUTHORITY_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]"
@@ -119,15 +120,16 @@ static int add_payload(struct load_target *t, struct buf *bytes, struct buf *why
 	if (sum > PAYLOAD_MAX_BYTES || buf_is_over(bytes))
 		return refuse(why, "the data are longer than %u bytes, the most that is sent",
 			      PAYLOAD_MAX_BYTES);
-	t->payloads[t->payload_count++] = (struct load_payload){buf_steal(bytes), len_bytes, 1};
+	t->payloads[t->payload_count++] = (struct load_payload){
+		.bytes = buf_steal(bytes), .len_bytes = len_bytes, .weight = 1};
 	return 0;
 }
 
 void load_target_add_payload(struct load_target *t, char *text_take)
 {
 	if (text_take)
-		t->payloads[t->payload_count++] =
-			(struct load_payload){text_take, strlen(text_take), 1};
+		t->payloads[t->payload_count++] = (struct load_payload){
+			.bytes = text_take, .len_bytes = strlen(text_take), .weight = 1};
 }
 
 static int read_payload(struct load_target *t, const char *text, const char *path, struct buf *why)
@@ -230,10 +232,20 @@ static bool has_userinfo(const char *url)
 	return at != NULL;
 }
 
+/* Placeholders stand behind it. */
+static size_t origin_bytes(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	return (size_t)(host - url) + strcspn(host, "/?#{");
+}
+
 int load_target_url(const struct load_call *call, const char *url, struct load_target *out,
 		    struct buf *why)
 {
 	struct http_url u;
+	char *origin;
 	int rc;
 
 	*out = (struct load_target){.kind = "http", .account = x_strdup("load")};
@@ -241,13 +253,17 @@ int load_target_url(const struct load_call *call, const char *url, struct load_t
 		return refuse(why, "a URL with a name and a password would be seen by everyone on "
 				   "this host; put Authorization: into a file and give --header "
 				   "@FILE");
-	if (http_url_split(url, &u))
+	origin = call->has_templates ? x_strndup(url, origin_bytes(url)) : x_strdup(url);
+	rc = http_url_split(origin, &u);
+	if (!rc)
+		out->authority = x_strndup(u.authority, u.authority_bytes);
+	free(origin);
+	if (rc)
 		return refuse(why, "%s: expected http://HOST/ or https://HOST/, without spaces",
 			      url);
 	if (call->qualifier)
 		return refuse(why, "--qualifier is for functions");
 	out->url = x_strdup(url);
-	out->authority = x_strndup(u.authority, u.authority_bytes);
 	if (out->authority[strspn(out->authority, AUTHORITY_BYTES)])
 		return refuse(why, "%s: expected a host of letters, digits, . and -", url);
 	rc = set_method(call, out, why);
@@ -255,7 +271,9 @@ int load_target_url(const struct load_call *call, const char *url, struct load_t
 		rc = set_version(call, out, why);
 	if (!rc)
 		rc = take_files(call, out, why);
-	return rc ? rc : read_call(call, out, why);
+	if (!rc)
+		rc = read_call(call, out, why);
+	return rc ? rc : load_target_fill(call, out, why);
 }
 
 /* ---- a function ---- */
@@ -276,6 +294,21 @@ static char *invoke_url(const struct config_account *a, const char *function, co
 	return buf_steal(&url);
 }
 
+static void take_rows(const struct config_rows *from, struct load_rows *to)
+{
+	to->file = dup_or_null(from->file);
+	memcpy(to->sha256_hex, from->sha256_hex, sizeof(to->sha256_hex));
+	to->format = from->is_ndjson ? "ndjson" : "csv";
+	to->order = from->order;
+}
+
+static void take_filling(const struct config_payload *from, struct load_payload *to)
+{
+	to->weight = from->weight;
+	to->filling = from->filling;
+	take_rows(&from->rows, &to->rows);
+}
+
 static int take_payloads(const struct config_function *rule, struct load_target *t, struct buf *why)
 {
 	int rc = 0;
@@ -286,8 +319,13 @@ static int take_payloads(const struct config_function *rule, struct load_target 
 		buf_add(&bytes, rule->payloads[i].bytes, rule->payloads[i].len_bytes);
 		rc = add_payload(t, &bytes, why);
 		if (!rc)
-			t->payloads[t->payload_count - 1].weight = rule->payloads[i].weight;
+			take_filling(&rule->payloads[i], &t->payloads[t->payload_count - 1]);
 		buf_release(&bytes);
+	}
+	/* Values for the url alone. */
+	if (!rc && !rule->payload_count && rule->rows.file) {
+		load_target_add_payload(t, x_strdup(""));
+		take_rows(&rule->rows, &t->payloads[0].rows);
 	}
 	return rc;
 }
@@ -330,6 +368,7 @@ static int set_http(const struct load_call *call, const struct config_function *
 		return refuse(why, "--qualifier is for functions of AWS");
 	t->kind = "http";
 	t->url = x_strdup(rule->url);
+	t->is_template = template_is_one(rule->url);
 	return set_method(call, t, why);
 }
 
@@ -346,6 +385,9 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 		return refuse(why, "%s: expected account/function", subject_text);
 	a = config_account(s->config, subject.account);
 	rule = config_rule(s->config, subject.account, subject.function);
+	if (call->has_templates || call->rows)
+		return refuse(why, "--template and --rows are for URLs; for a function its rule "
+				   "says them");
 	if (call->ca_file || call->cert_file || call->key_file || call->unix_socket)
 		return refuse(why, "--cacert, --cert, --key and --unix-socket are for URLs; for a "
 				   "function its account says them");
@@ -360,6 +402,9 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 		take_rule(rule, out);
 	if (rule && !out->payload_count && take_payloads(rule, out, why))
 		return -EINVAL;
+	for (size_t i = 0; i < out->payload_count && !out->files; i++)
+		if (out->payloads[i].rows.file)
+			out->files = realpath(s->config->data_folder, NULL);
 	out->ca_file = dup_or_null(a->ca_file);
 	return a->provider == PROVIDER_AWS ? set_lambda(call, a, rule, subject.function, out, why)
 					   : set_http(call, rule, out, why);
@@ -373,8 +418,11 @@ void load_target_release(struct load_target *t)
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
-	for (size_t i = 0; i < t->payload_count; i++)
+	for (size_t i = 0; i < t->payload_count; i++) {
 		free(t->payloads[i].bytes);
+		free(t->payloads[i].rows.file);
+	}
+	free(t->files);
 	for (size_t i = 0; i < t->header_count; i++) {
 		digest_wipe(t->headers[i].value, strlen(t->headers[i].value));
 		free(t->headers[i].name);

@@ -12,6 +12,7 @@
 #ifndef PLIMSOLL_CMD_PLIMSOLL_LOAD_TARGET_H
 #define PLIMSOLL_CMD_PLIMSOLL_LOAD_TARGET_H
 
+#include "cmd/plimsoll/load_files.h"
 #include "cmd/plimsoll/load_plan.h"
 #include "cmd/plimsoll/settings.h"
 #include "common/base/clock.h"
@@ -35,6 +36,8 @@ struct load_call { /* as typed; NULL and 0 = not given */
 	const char *method, *ca_file, *qualifier;
 	const char *http_version, *unix_socket, *cert_file, *key_file;
 	struct load_expect expect;
+	bool has_templates; /* data and URL hold placeholders */
+	const char *rows, *rows_order;
 	struct opt_list data; /* texts, "@FILE" */
 	struct opt_list data_files;
 	struct opt_list headers; /* "Name: value", "@FILE" */
@@ -44,10 +47,18 @@ struct load_header {
 	char *name, *value;
 };
 
+struct load_rows {  /* values of {{row.COLUMN}}, of a file beneath the loaders' folder of files */
+	char *file; /* owned; NULL = none */
+	char sha256_hex[SHA256_HEX_SIZE];
+	const char *format, *order; /* "csv", "ndjson"; "in-order", "random"; borrowed */
+};
+
 struct load_payload {
 	char *bytes; /* owned */
 	size_t len_bytes;
 	double weight;
+	const char *filling; /* "json", "text": it holds placeholders; NULL = none; borrowed */
+	struct load_rows rows;
 };
 
 struct load_target {
@@ -60,6 +71,8 @@ struct load_target {
 	struct json *expect; /* as in shard.planned */
 	struct load_header headers[LOAD_HEADERS_MAX];
 	size_t header_count;
+	char *files;	  /* the folder of rows, when it is not that of the settings */
+	bool is_template; /* path and query hold placeholders */
 	struct load_payload payloads[LOAD_PAYLOADS_MAX];
 	size_t payload_count;
 };
@@ -70,6 +83,9 @@ MUST_CHECK int load_target_url(const struct load_call *call, const char *url,
 /* subject: "prod/hello" of the settings. */
 MUST_CHECK int load_target_function(const struct load_call *call, const struct settings *s,
 				    const char *subject, struct load_target *out, struct buf *why);
+/* --template and --rows, for data and URL; load_rows.c. */
+MUST_CHECK int load_target_fill(const struct load_call *call, struct load_target *t,
+				struct buf *why);
 /* Text, NUL-terminated; NULL is passed over. */
 void load_target_add_payload(struct load_target *t, char *text_take);
 void load_target_release(struct load_target *t); /* wipes the values of headers */

@@ -118,6 +118,31 @@ scenarios:
     assert "leave the options" in load(site.url + "/ok", "--scenario", "k6.yaml", "--rate", "1/s").errors
 
 
+@pytest.mark.parametrize("args, ok", [
+    (["--stages", "500ms:100/s,500ms:0"], 50),
+    (["--shape", "spike", "--rate", "100/s", "--duration", "1s", "-p", 2], 28),
+    (["--executor", "per-vu-iterations", "--vus", 3, "--requests", 7], 21),
+    (["--executor", "ramping-vus", "--stages", "300ms:4,300ms:0"], None),
+    (["--replay", "trace.csv", "--speed", 2, "--times", 2, "-d", "a", "-d", "b"], 8),
+])
+def test_every_executor(load, site, tmp_path, args, ok):
+    (tmp_path / "trace.csv").write_text("offset_ms,payload\n0,0\n100,1\n500,0\n900,1\n")
+    o = result(load(site.url + "/ok", *args, "--json"))
+    assert o["requests"]["ok"] == o["requests"]["due"] and o["requests"]["ok"] > 0
+    assert ok in (None, o["requests"]["ok"])
+
+
+def test_templates_and_rows(load, witness, tmp_path):
+    (tmp_path / "rows.csv").write_text("id,name\n7,a b\n8,c/d\n")
+    o = result(load(witness.url + "/{{row.id}}/{{row.name}}?n={{seq}}", "--template", "--rows", "rows.csv", "-d", '{"x": "{{row.name}}"}',
+                    "--vus", 1, "--requests", 4, "--json"))
+    assert o["requests"]["ok"] == 4
+    assert sorted(c[1] for c in witness.calls()) == ["/7/a%20b?n=0", "/7/a%20b?n=2", "/8/c%2Fd?n=1", "/8/c%2Fd?n=3"]
+    r = load(witness.url + "/{{rwo.id}}", "--template")
+    assert r.code == 100 and "--template: the URL" in r.errors
+    assert load(witness.url + "/", "--rows", "rows.csv").code == 100
+
+
 def test_a_unix_socket_and_nothing_else(load, nginx, tmp_path):
     """The socket is what was typed; the URL's host is only a name then."""
     path = tmp_path / "app.sock"
