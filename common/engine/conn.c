@@ -169,6 +169,7 @@ static void opened(struct engine_conn *c)
 		c->pool->calls_per_conn = 1;
 	c->state = CONN_OPEN;
 	c->is_drained = true;
+	c->is_called_again = false;
 	rc = c->protocol->open ? c->protocol->open(c) : 0;
 	if (rc != 0) {
 		pool_open_failed(c, &(struct trouble){ENGINE_CONNECT, text_of(-rc)});
@@ -265,15 +266,20 @@ bool conn_may_have_more(const struct engine_conn *c)
 	return c->tls ? tls_may_have_more(c->tls) : !c->is_drained;
 }
 
+/* A socket that can be written to is told of at once, one that was read to its end is not. */
 void conn_again(struct engine_conn *c)
 {
-	loop_again(c->pool->engine->loop, &c->watch);
+	struct loop *l = c->pool->engine->loop;
+
+	c->is_called_again = c->tls != NULL;
+	loop_want(l, &c->watch, c->watch.want | (c->tls ? LOOP_WRITE : 0u));
+	loop_again(l, &c->watch);
 }
 
 void conn_want(struct engine_conn *c, bool needs_write)
 {
 	loop_want(c->pool->engine->loop, &c->watch,
-		  LOOP_READ | LOOP_EDGE | (needs_write ? LOOP_WRITE : 0u));
+		  LOOP_READ | LOOP_EDGE | (needs_write || c->is_called_again ? LOOP_WRITE : 0u));
 }
 
 bool conn_is_write_blocked(const struct engine_conn *c, ssize_t rc)
@@ -294,6 +300,7 @@ static void on_ready(struct loop *l, struct loop_watch *w, unsigned what)
 	struct engine_conn *c = CONTAINER_OF(w, struct engine_conn, watch);
 
 	(void)l;
+	c->is_called_again = false;
 	if (c->state == CONN_OPEN)
 		c->protocol->ready(c, what);
 	else if (c->state == CONN_HANDSHAKE)

@@ -94,11 +94,12 @@ struct engine_conn {
 	struct loop_watch watch;
 	struct engine_pool *pool;
 	enum conn_state state;
-	bool is_ahead;	   /* opened by engine_pool_connect: its fate is counted there */
-	bool is_roomy;	   /* in the pool's list of that name */
-	bool is_send_over; /* the peer takes no more; an early answer may still be read */
-	bool is_drained;   /* plain: the last read left nothing behind */
-	uint8_t tries;	   /* addresses tried */
+	bool is_ahead;	      /* opened by engine_pool_connect: its fate is counted there */
+	bool is_roomy;	      /* in the pool's list of that name */
+	bool is_send_over;    /* the peer takes no more; an early answer may still be read */
+	bool is_drained;      /* plain: the last read left nothing behind */
+	bool is_called_again; /* bytes wait inside TLS, of which the kernel knows nothing */
+	uint8_t tries;	      /* addresses tried */
 	uint32_t call_count;
 	uint64_t serial; /* another one each time that it is opened or closed */
 	struct address *address;
