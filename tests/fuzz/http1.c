@@ -111,13 +111,17 @@ static void hold_same(const struct http1 *a, const struct outcome *x, const stru
 		      a->response.header_count * sizeof(a->response.headers[0])) != 0);
 }
 
+/* The first parser is new for each answer; the others remember the heads of those before. */
 static void hold_answer(uint8_t options, uint8_t seed, const uint8_t *data, size_t len_bytes)
 {
-	static struct http1 all[3];
-	static const size_t steps[ARRAY_LEN(all)] = {SIZE_MAX, 1, 0};
+	static struct http1 all[4];
+	static const size_t steps[ARRAY_LEN(all)] = {SIZE_MAX, SIZE_MAX, 1, 0};
 	struct outcome outcomes[ARRAY_LEN(all)];
 	struct rng rng = {seed};
 
+	if (all[0].response.head.max_bytes)
+		http1_release(&all[0]);
+	http1_init(&all[0]);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (!all[i].response.head.max_bytes)
 			http1_init(&all[i]);
@@ -128,6 +132,23 @@ static void hold_answer(uint8_t options, uint8_t seed, const uint8_t *data, size
 	}
 }
 
+/* The same twice, then almost the same, and once more the first. */
+static void hold_answers(uint8_t options, uint8_t seed, const uint8_t *data, size_t len_bytes)
+{
+	uint8_t *other = malloc(len_bytes + 1);
+	struct rng rng = {seed};
+
+	BUG_ON(!other);
+	memcpy(other, data, len_bytes);
+	if (len_bytes)
+		other[rng_below(&rng, len_bytes)] ^= (uint8_t)(1u << rng_below(&rng, 8));
+	hold_answer(options, seed, data, len_bytes);
+	hold_answer(options, seed, data, len_bytes);
+	hold_answer(options, seed, other, len_bytes);
+	hold_answer(options, seed, data, len_bytes);
+	free(other);
+}
+
 void fuzz_http1(const uint8_t *data, size_t len_bytes)
 {
 	struct buf long_one = BUF_INIT(LONG_BYTES + (1u << 20));
@@ -135,7 +156,7 @@ void fuzz_http1(const uint8_t *data, size_t len_bytes)
 	if (len_bytes < OPTION_BYTES)
 		return;
 	if ((data[0] & AGAIN) != AGAIN || len_bytes == OPTION_BYTES) {
-		hold_answer(data[0], data[1], data + OPTION_BYTES, len_bytes - OPTION_BYTES);
+		hold_answers(data[0], data[1], data + OPTION_BYTES, len_bytes - OPTION_BYTES);
 		return;
 	}
 	buf_add(&long_one, data + OPTION_BYTES, len_bytes - OPTION_BYTES);
