@@ -20,6 +20,7 @@
 #define LEASED_MARGIN_NS (60 * NS_PER_S)
 #define CONNECT_AHEAD_MAX 64 /* more are opened as they are needed */
 #define CONNECT_AHEAD 8
+#define DESCRIPTORS_BESIDE 32 /* standard streams, epoll, pipes, files under --state */
 #define CONNECT_MANY_GAP_NS (100 * NS_PER_US)
 #define CONNECT_MANY_TLS_GAP_NS NS_PER_MS
 
@@ -290,6 +291,21 @@ void job_set_deadline(struct job *j, struct wall deadline)
 			  MAX_OF(wall_diff_ns(deadline, wall_now()), 0));
 }
 
+/* Connections that are asked for by number. */
+static int check_descriptors(const struct shard *sh, char why[SHARD_WHY_SIZE])
+{
+	struct rlimit limit;
+
+	if (!sh->connections || getrlimit(RLIMIT_NOFILE, &limit) ||
+	    (rlim_t)sh->connections + DESCRIPTORS_BESIDE <= limit.rlim_cur)
+		return 0;
+	snprintf(why, SHARD_WHY_SIZE,
+		 "%u connections need as many file descriptors, and this process may have %llu; "
+		 "raise the hard limit (ulimit -Hn)",
+		 sh->connections, (unsigned long long)limit.rlim_cur);
+	return -EMFILE;
+}
+
 /* Everything that can be refused without a connection. */
 static int check(struct job *j, char why[SHARD_WHY_SIZE])
 {
@@ -299,6 +315,8 @@ static int check(struct job *j, char why[SHARD_WHY_SIZE])
 
 	if (rc == 0)
 		rc = guard_size(&j->world->guard, sh, why);
+	if (rc == 0)
+		rc = check_descriptors(sh, why);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < sh->workload.variant_count; i++) {

@@ -124,6 +124,7 @@ static void fill_limits(const struct job *j, struct quality *q)
 	machine_end(&j->machine, &use);
 	q->cpu_ratio = busy_ratio(j, &use);
 	q->others_cpu_ratio = rounded(use.others_ratio);
+	q->cpu_wait_ratio = rounded(use.wait_ratio);
 	q->steal_ratio = rounded(use.steal_ratio);
 	q->clock_step_ms = use.clock_step_ms;
 	q->local_faults = all.local_faults;

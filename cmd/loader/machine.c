@@ -47,8 +47,30 @@ static struct machine_ticks read_ticks(void)
 	return t;
 }
 
+uint64_t machine_parse_wait(const char *line)
+{
+	char *behind_ran, *end;
+	uint64_t waited_ns;
+
+	(void)strtoull(line, &behind_ran, 10);
+	waited_ns = strtoull(behind_ran, &end, 10);
+	return behind_ran == line || end == behind_ran ? 0 : waited_ns;
+}
+
+static uint64_t read_wait(void)
+{
+	struct buf text = BUF_INIT(STAT_MAX_BYTES);
+	uint64_t waited_ns = 0;
+
+	if (fs_read("/proc/self/schedstat", &text) == 0)
+		waited_ns = machine_parse_wait(buf_str(&text));
+	buf_release(&text);
+	return waited_ns;
+}
+
 void machine_begin(struct machine *m)
 {
+	m->waited_ns = read_wait();
 	m->ticks = read_ticks();
 	getrusage(RUSAGE_SELF, &m->own);
 	m->wall = wall_now();
@@ -76,6 +98,8 @@ void machine_end(const struct machine *m, struct machine_use *out)
 	};
 	if (took_s > 0)
 		out->own_ratio = own_s / took_s;
+	if (took_s > 0 && now.waited_ns > m->waited_ns)
+		out->wait_ratio = (double)(now.waited_ns - m->waited_ns) / 1e9 / took_s;
 	if (all <= 0 || took_s <= 0)
 		return;
 	out->steal_ratio = (double)(now.ticks.steal - m->ticks.steal) / all;

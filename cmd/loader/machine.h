@@ -6,8 +6,8 @@
  *	... the run ...
  *	machine_end(&m, &use);
  *
- * From getrusage and the first line of /proc/stat (proc(5)); where that cannot be read the
- * machine's part is 0. Reads files: not for the hot path.
+ * From getrusage, the first line of /proc/stat and /proc/self/schedstat (proc(5)); where those
+ *cannot be read the machine's part is 0. Reads files: not for the hot path.
  */
 #ifndef PLIMSOLL_LOADER_MACHINE_H
 #define PLIMSOLL_LOADER_MACHINE_H
@@ -27,11 +27,13 @@ struct machine {
 	struct wall wall;
 	struct rusage own;
 	struct machine_ticks ticks;
+	uint64_t waited_ns; /* ready to run, and no core for it; since it began */
 };
 
 struct machine_use {
 	double own_ratio;      /* of one core, by us */
 	double others_ratio;   /* of all cores together, by other processes */
+	double wait_ratio;     /* of the time: we were ready, and others had the core */
 	double steal_ratio;    /* of all cores together: taken by the hypervisor */
 	int64_t clock_step_ms; /* how much further the wall clock went than time did */
 };
@@ -41,5 +43,7 @@ void machine_end(const struct machine *m, struct machine_use *out);
 
 /* For tests: "cpu  user nice system idle iowait irq softirq steal ...". False when it is not. */
 bool machine_parse(const char *line, struct machine_ticks *out);
+/* For tests: "ns that it ran, ns that it waited, ..."; 0 when it is not. */
+uint64_t machine_parse_wait(const char *line);
 
 #endif

@@ -86,6 +86,22 @@ static void say_steal(const struct quality *q, struct json *list)
 	      q->steal_ratio * 100);
 }
 
+/* Then answers are read late too, and a fast target looks slow. */
+static bool is_starved(const struct quality *q)
+{
+	return q->cpu_wait_ratio > QUALITY_CPU_WAIT_RATIO_MAX &&
+	       q->took_ms >= QUALITY_CPU_TOOK_MS_MIN;
+}
+
+static void say_starved(const struct quality *q, struct json *list)
+{
+	doubt(list,
+	      "limit-machine: %.0f %% of the time others had the core that the load needed; give "
+	      "it "
+	      "one of its own",
+	      q->cpu_wait_ratio * 100);
+}
+
 static bool is_crowded(const struct quality *q)
 {
 	return q->others_cpu_ratio > QUALITY_OTHERS_RATIO_MAX;
@@ -126,16 +142,20 @@ static void say_bandwidth(const struct quality *q, struct json *list)
 	      q->blocked_ratio * 100);
 }
 
-/* The first that applies, where calls left late or not at all. */
+/*
+ * The first that applies, where calls left late or not at all. The target is blamed only where we
+ * had the processor to serve it.
+ */
 static const struct limit {
 	const char *word;
 	bool (*applies)(const struct quality *q);
 	void (*say)(const struct quality *q, struct json *list);
 } limits[] = {
 	{"connections", lacks_connections, say_connections},
-	{"in-flight", is_capped, say_in_flight},
-	{"bandwidth", is_blocked, say_bandwidth},
 	{"cpu", is_busy, say_cpu},
+	{"machine", is_starved, say_starved},
+	{"bandwidth", is_blocked, say_bandwidth},
+	{"in-flight", is_capped, say_in_flight},
 	{"steal", is_stolen, say_steal},
 	{"machine", is_crowded, say_machine},
 };
@@ -202,6 +222,7 @@ struct json *quality_json(const struct quality *q)
 	json_put_int(o, "late_p99_us", q->late_p99_us);
 	json_put_real(o, "cpu_ratio", q->cpu_ratio);
 	json_put_real(o, "others_cpu_ratio", q->others_cpu_ratio);
+	json_put_real(o, "cpu_wait_ratio", q->cpu_wait_ratio);
 	json_put_real(o, "steal_ratio", q->steal_ratio);
 	json_put_real(o, "waited_ratio", q->waited_ratio);
 	json_put_real(o, "blocked_ratio", q->blocked_ratio);

@@ -20,6 +20,7 @@
 #define QUALITY_CPU_RATIO_MAX 0.8      /* of one core, which is all we have */
 #define QUALITY_OTHERS_RATIO_MAX 0.5   /* of all cores together */
 #define QUALITY_STEAL_RATIO_MAX 0.05
+#define QUALITY_CPU_WAIT_RATIO_MAX 0.2 /* of the time */
 #define QUALITY_WAITED_RATIO_MAX 0.25
 #define QUALITY_BLOCKED_RATIO_MAX 0.1
 #define QUALITY_CLOCK_STEP_MS_MAX 100
@@ -32,6 +33,7 @@ struct quality {
 	int64_t late_p50_us, late_p99_us, loop_p99_us;
 	double cpu_ratio;	 /* of one core, by us */
 	double others_cpu_ratio; /* of all cores, by other programs */
+	double cpu_wait_ratio;	 /* of the time: ready, and others had the core */
 	double steal_ratio;	 /* of all cores, by the hypervisor */
 	int64_t clock_step_ms;	 /* the wall clock was moved by that much meanwhile */
 	uint64_t local_faults;	 /* connections this host could not open */

@@ -71,6 +71,7 @@ static struct json *quality_json(const struct load_result *r)
 	json_put_int(o, "loop_p99_us", r->loop_p99_us);
 	json_put_real(o, "cpu_ratio", r->cpu_ratio);
 	json_put_real(o, "others_cpu_ratio", r->others_cpu_ratio);
+	json_put_real(o, "cpu_wait_ratio", r->cpu_wait_ratio);
 	json_put_real(o, "steal_ratio", r->steal_ratio);
 	json_put_real(o, "waited_ratio", r->waited_ratio);
 	json_put(o, "limit", r->limit[0] ? json_new_str(r->limit) : json_new_null());

@@ -87,6 +87,7 @@ static void add_quality(struct load_result *r, const struct json *q)
 	r->loop_p99_us = MAX_OF(r->loop_p99_us, json_get_int(q, "loop_p99_us", 0));
 	r->cpu_ratio = MAX_OF(r->cpu_ratio, json_get_real(q, "cpu_ratio", 0));
 	r->others_cpu_ratio = MAX_OF(r->others_cpu_ratio, json_get_real(q, "others_cpu_ratio", 0));
+	r->cpu_wait_ratio = MAX_OF(r->cpu_wait_ratio, json_get_real(q, "cpu_wait_ratio", 0));
 	r->steal_ratio = MAX_OF(r->steal_ratio, json_get_real(q, "steal_ratio", 0));
 	r->waited_ratio = MAX_OF(r->waited_ratio, json_get_real(q, "waited_ratio", 0));
 	if (limit && !r->limit[0])

@@ -34,11 +34,12 @@ struct load_result {
 	double cpu_ratio;     /* of the busiest process */
 	struct json *suspect; /* array of sentences, each once */
 	char limit[24];	      /* the loader's own limit that was in the way; "" = none */
-	double others_cpu_ratio, steal_ratio, waited_ratio; /* the most of any loader */
-	struct json *reasons;				    /* reason -> count */
-	size_t shards, failed;				    /* told; of them without a result */
-	bool was_cut;					    /* cancelled or aborted */
-	char failure[400]; /* why the first one failed or was cut */
+	double others_cpu_ratio, cpu_wait_ratio, steal_ratio,
+		waited_ratio;  /* the most of any loader */
+	struct json *reasons;  /* reason -> count */
+	size_t shards, failed; /* told; of them without a result */
+	bool was_cut;	       /* cancelled or aborted */
+	char failure[400];     /* why the first one failed or was cut */
 };
 
 void load_result_init(struct load_result *r);

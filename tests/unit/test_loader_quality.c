@@ -38,6 +38,20 @@ static const struct quality_case {
 	  .steal_ratio = 0.2},
 	 "late limit-steal",
 	 "steal"},
+	{"all places taken, for we had no core to read the answers with",
+	 {GOOD, .achieved_ratio = 1, .late_p50_us = 30000, .waited_ratio = 0.9,
+	  .cpu_wait_ratio = 0.6},
+	 "late limit-machine",
+	 "machine"},
+	{"all places taken, for our core was full",
+	 {GOOD, .achieved_ratio = 0.5, .waited_ratio = 0.9, .cpu_ratio = 0.97},
+	 "rate-not-reached loader-busy limit-cpu",
+	 "cpu"},
+	{"a slow target on a machine with other work",
+	 {GOOD, .achieved_ratio = 0.5, .waited_ratio = 0.9, .others_cpu_ratio = 0.7},
+	 "rate-not-reached limit-in-flight",
+	 "in-flight"},
+	{"waited, and nothing late", {GOOD, .achieved_ratio = 1, .cpu_wait_ratio = 0.6}, "", NULL},
 	{"a busy machine and nothing late",
 	 {GOOD, .achieved_ratio = 1, .others_cpu_ratio = 0.9, .steal_ratio = 0.3},
 	 "",
@@ -115,6 +129,9 @@ static void test_proc_stat(void **state)
 	assert_false(machine_parse("cpu0 1 2 3 4 5 6 7 8\n", &t));
 	assert_false(machine_parse("cpu  1 2 3\n", &t));
 	assert_false(machine_parse("", &t));
+	assert_int_equal(machine_parse_wait("12 345 6\n"), 345);
+	assert_int_equal(machine_parse_wait("12"), 0);
+	assert_int_equal(machine_parse_wait(""), 0);
 	machine_begin(&m);
 	machine_end(&m, &use);
 	assert_in_range(use.clock_step_ms + 100, 0, 200);
