@@ -220,7 +220,7 @@ static void add_quality(const struct load_result *r, struct buf *out)
 	}
 	for (size_t i = 0; i < doubts; i++) {
 		const char *sentence = json_str(json_elem(r->suspect, i));
-		const char *advice = advice_for(sentence);
+		const char *advice = r->limit[0] ? NULL : advice_for(sentence);
 
 		buf_addf(out, "  suspect     %s\n", sentence);
 		if (advice)
