@@ -32,6 +32,7 @@
 #include "common/event/event.h"
 #include "common/json/json.h"
 #include "common/measure/calls.h"
+#include "common/measure/trace.h"
 #include "common/stats/hdr.h"
 #include "common/stats/hlog.h"
 #include "common/template/csv.h"
@@ -162,6 +163,25 @@ static void one_hlog(const char *in, size_t len_bytes, struct rng *r)
 	if (hlog_parse(in, len_bytes, &e) == 0)
 		must((e.kind == HLOG_INTERVAL) == (e.hist != NULL), "an interval has a histogram");
 	hlog_release(&e);
+}
+
+static void one_trace(const char *in, size_t len_bytes, struct rng *r)
+{
+	double speed = 0.5 + rng_unit(r), rate = 0.1 + 2 * rng_unit(r);
+	char why[TRACE_WHY_SIZE];
+	struct trace t;
+	int64_t before_ns = 0;
+
+	if (trace_parse(in, len_bytes, &t, why) != 0)
+		return;
+	must(t.count > 0 && t.offsets_ns[0] == 0, "a trace begins at 0");
+	for (size_t i = 0, entry; i < trace_calls(&t, rate); i++) {
+		int64_t due_ns = trace_due_ns(&t, speed, rate, i, &entry);
+
+		must(due_ns >= before_ns && entry < t.count, "and goes on");
+		before_ns = due_ns;
+	}
+	trace_release(&t);
 }
 
 static void one_calls(const char *in, size_t len_bytes, struct rng *r)
@@ -454,6 +474,9 @@ static void one_csv(const char *in, size_t len_bytes, struct rng *r)
 static const char *const template_seeds[] = {
 	"{\"a\": {{seq}}, \"b\": \"{{row.x y}}\", \"c\": {{json row.z}}}",
 	"/{{uuid}}/{{random -5 99}}?v={{ variant }}&{{run}}{{open}}", NULL};
+static const char *const trace_seeds[] = {"offset_ms,payload\r\n0.5,1\n12,0\n# x\n12.25,65535\n",
+					  "1763800000.000000001\n1763800001.5\n\n1763900000\n",
+					  NULL};
 static const char *const csv_seeds[] = {"id,name\r\n1,\"a,\"\"b\"\"\"\r\n2,\"x\ny\"\n",
 					"\xef\xbb\xbf"
 					"a\n\n,\n\"\"",
@@ -484,6 +507,7 @@ static const struct target {
 	{"wire", one_wire, wire_seeds},
 	{"template", one_template, template_seeds},
 	{"csv", one_csv, csv_seeds},
+	{"trace", one_trace, trace_seeds},
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 
