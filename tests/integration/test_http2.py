@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from helpers.awkward import Awkward
-from helpers.awkward_h2 import H2_CASES
+from helpers.h2_frames import H2_CASES
 from helpers.engine_bench import bench, build, total
 from helpers.programs import pl
 from helpers.servers import make_certificate
@@ -103,8 +103,9 @@ def test_load_by_http2(nginx, tls, tmp_path):
 
 def curl(case, url):
     body = ["--data-binary", "@-"] if "--body" in case.args else []
+    most_s = "1" if case.curl == "timeout" else "15"
     told = subprocess.run(["curl", "-q", "-s", "-o", "/dev/null", "--noproxy", "*", "--http2-prior-knowledge", "--max-time",
-                           "1", *body, "-w", "%{json}", url], input=b"x" * 200000 if body else b"", timeout=30,
+                           most_s, *body, "-w", "%{json}", url], input=b"x" * 200000 if body else b"", timeout=30,
                           capture_output=True)
     code = json.loads(told.stdout)["exitcode"]
     return {0: "ok", 28: "timeout"}.get(code, "failed"), code
