@@ -91,7 +91,6 @@ void machine_end(const struct machine *m, struct machine_use *out)
 	machine_begin(&now);
 	took_s = (double)mono_diff_ns(now.at, m->at) / 1e9;
 	own_s = cpu_s(&now.own) - cpu_s(&m->own);
-	all = (double)(now.ticks.all - m->ticks.all);
 	*out = (struct machine_use){
 		.clock_step_ms =
 			(wall_diff_ns(now.wall, m->wall) - mono_diff_ns(now.at, m->at)) / NS_PER_MS,
@@ -100,8 +99,10 @@ void machine_end(const struct machine *m, struct machine_use *out)
 		out->own_ratio = own_s / took_s;
 	if (took_s > 0 && now.waited_ns > m->waited_ns)
 		out->wait_ratio = (double)(now.waited_ns - m->waited_ns) / 1e9 / took_s;
-	if (all <= 0 || took_s <= 0)
+	/* One of the two readings may have failed: no descriptor may be left. */
+	if (!m->ticks.all || now.ticks.all <= m->ticks.all || took_s <= 0)
 		return;
+	all = (double)(now.ticks.all - m->ticks.all);
 	out->steal_ratio = (double)(now.ticks.steal - m->ticks.steal) / all;
 	out->others_ratio = (double)(now.ticks.busy - m->ticks.busy) / all -
 			    out->own_ratio / (cores > 0 ? cores : 1);

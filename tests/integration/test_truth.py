@@ -7,9 +7,11 @@ that this is not sure.
 """
 import json
 import os
+import resource
 import signal
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -29,10 +31,15 @@ class Recorder:
                                                  str(self.answers), *options]), stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.p.stdout.readline())}/"
 
-    def stop(self):
-        """(when it came, when its answer left) of each request, in ns, by the time it came."""
+    def end(self):
+        """What it counted."""
         self.p.send_signal(signal.SIGTERM)
         assert self.p.wait(20) == 0, self.p.stdout.read()
+        return json.loads(self.p.stdout.read())
+
+    def stop(self):
+        """(when it came, when its answer left) of each request, in ns, by the time it came."""
+        self.end()
         times = [[t for t, in struct.iter_unpack("q", f.read_bytes())] for f in (self.stamps, self.answers)]
         return sorted(zip(*times))
 
@@ -151,3 +158,80 @@ def test_poisson_arrivals_are_what_they_say(tmp_path):
         if not was_busy(data):
             break
     give_up(data, f"distance {distance}")
+
+
+# ---- descriptors and memory ----
+
+def loader_mib(pid):
+    """The most that its child held so far."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            child = f.read().split()[0]
+        with open(f"/proc/{child}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
+    except (OSError, IndexError, StopIteration):
+        return 0
+
+
+def load_within(folder, limits, *args):
+    """(code, what it said, the JSON result or None, most memory of the loader in MiB) under RLIMIT_NOFILE."""
+    with open(folder / "out", "w+b") as out, open(folder / "err", "w+b") as err:
+        p = subprocess.Popen(dying_with_us(["prlimit", f"--nofile={limits}", binary("plimsoll"), "load", *args, "--json"]),
+                             env=clean_env(home=folder), stdout=out, stderr=err)
+        mib = 0
+        while p.poll() is None:
+            mib = max(mib, loader_mib(p.pid))
+            time.sleep(0.02)
+        out.seek(0)
+        err.seek(0)
+        text = out.read()
+        return p.returncode, err.read().decode(), json.loads(text) if text else None, mib
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    r = Recorder(tmp_path, "--late-every", "1", "--late", "500ms")
+    yield r
+    r.stop()
+
+
+def test_the_limit_of_descriptors_is_raised_or_named(tmp_path, recorder):
+    args = recorder.url, "--rate", "100/s", "--requests", "20", "--connections"
+    code, said, data, _ = load_within(tmp_path, "64:400", *args, "200")
+    assert code == 0 and data["requests"]["ok"] == 20, said
+    code, said, _, _ = load_within(tmp_path, "64:400", *args, "500")
+    assert code == 111 and "500 connections need as many file descriptors, and this process may have 400" in said
+
+
+def test_descriptors_that_run_out_are_the_limit(tmp_path, recorder):
+    """100 calls are under way at once, and 60 descriptors are all there are."""
+    _, _, data, _ = load_within(tmp_path, "60:60", recorder.url, "--rate", "200/s", "--requests", "400")
+    counts, quality = data["requests"], data["quality"]
+    assert counts["due"] == 400 == sum(counts[k] for k in counts if k not in ("due", "sent", "warmup"))
+    assert counts["not_sent"] > 50
+    assert quality["limit"] == "connections" and quality["steal_ratio"] < 0.9
+    assert any("Too many open files" in s for s in quality["suspect"])
+
+
+def test_ten_thousand_connections_in_40_mib(tmp_path):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 10_100:
+        pytest.skip(f"{hard} descriptors are all there are")
+    target = Recorder(tmp_path)
+    try:
+        resource.prlimit(target.p.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        code, said, data, mib = load_within(tmp_path, f"1024:{hard}", target.url, "--rate", "5000/s", "--requests", "5000",
+                                            "--connections", "10000")
+    finally:
+        seen = target.end()
+    assert code in (0, 2) and data["requests"]["ok"] == 5000, said
+    assert seen["open_peak"] == 10_000 and 5 < mib <= 40, mib
+
+
+def test_memory_does_not_grow_with_the_requests(tmp_path):
+    target = Recorder(tmp_path)
+    try:
+        mib = [load_within(tmp_path, "1024:1024", target.url, "--vus", "16", "--requests", str(n))[3] for n in (10_000, 100_000)]
+    finally:
+        target.end()
+    assert 5 < mib[1] < mib[0] + 1, mib
