@@ -150,7 +150,7 @@ uint32_t job_connections(const struct job *j)
 static uint32_t connections_ahead(const struct job *j)
 {
 	const struct workload *w = &j->shard->workload;
-	uint32_t n = w->spread ? w->spread : CONNECT_AHEAD;
+	uint32_t n = w->spread > 1 ? w->spread : CONNECT_AHEAD;
 
 	if (j->shard->connections)
 		return job_connections(j);
