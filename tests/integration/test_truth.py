@@ -127,8 +127,8 @@ def test_a_loader_without_a_core_does_not_blame_the_target(tmp_path):
               for _ in range(2)]
     recorder = Recorder(tmp_path)
     try:
-        r = subprocess.run(dying_with_us(["taskset", "-c", str(core), "nice", "-n", "15", binary("plimsoll"), "load", recorder.url,
-                                          "--json", "--quiet", "--rate", "200000/s", "--duration", "2s", "--connections", "64",
+        r = subprocess.run(dying_with_us(["taskset", "-c", str(core), "nice", "-n", "5", binary("plimsoll"), "load", recorder.url,
+                                          "--json", "--quiet", "--rate", "200000/s", "--duration", "1500ms", "--connections", "64",
                                           "--timeout", "1s"]), env=clean_env(home=tmp_path), stdout=subprocess.PIPE, timeout=60,
                            check=False)
     finally:
@@ -138,8 +138,8 @@ def test_a_loader_without_a_core_does_not_blame_the_target(tmp_path):
         recorder.stop()
     data = json.loads(r.stdout)
     counts = data["requests"]
-    assert r.returncode == 2 and counts["due"] == 400_000 and counts["ok"] < 200_000
-    assert sum(counts[k] for k in counts if k not in ("due", "sent", "warmup")) == 400_000
+    assert r.returncode == 2 and counts["due"] == 300_000 and counts["ok"] < 150_000
+    assert sum(counts[k] for k in counts if k not in ("due", "sent", "warmup")) == 300_000
     assert data["quality"]["is_suspect"] and data["quality"]["limit"] in ("cpu", "machine"), data["quality"]
     assert data["duration_ms"] < 15_000, "it catches up without bound"
 
@@ -229,9 +229,10 @@ def test_ten_thousand_connections_in_40_mib(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_requests(tmp_path):
+    """What a longer run touches first is a few hundred pages; 50 bytes a request would be more."""
     target = Recorder(tmp_path)
     try:
         mib = [load_within(tmp_path, "1024:1024", target.url, "--vus", "16", "--requests", str(n))[3] for n in (10_000, 100_000)]
     finally:
         target.end()
-    assert 5 < mib[1] < mib[0] + 1, mib
+    assert 5 < mib[1] < mib[0] + 4, mib
