@@ -195,17 +195,35 @@ def results(tmp_path_factory):
     names.sort(key=lambda n: ALL[n].curl not in ("timeout", "connect") and ALL[n].ends not in ("timeout", "connect", "dns"))  # slow ones first
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         futures = {name: pool.submit(try_one, name, folder, certificates) for name in names}
-    return futures
+    return futures, lambda name: try_one(name, folder, certificates)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_call_ends_in_the_right_class_and_in_time(name, results):
-    if name not in results:
+    futures, again = results
+    if name not in futures:
         pytest.skip("needs root, unshare, ip, nft and mount")
-    c, told = ALL[name], results[name].result()
+    told = futures[name].result()
+    hold_books(told)
+    try:
+        hold(name, told)
+    except AssertionError:
+        if os.getloadavg()[0] < 2 * os.cpu_count():
+            raise
+        hold(name, again(name))  # others kept the machine from being in time; now it is alone at least
+
+
+def hold_books(told):
+    """These have nothing to do with time."""
     for data in told["runs"]:
         check_sums(data)
         assert data["due"] == CALLS, data
+    assert told["code"] == 0 and told["trapped"] == 0
+
+
+def hold(name, told):
+    c = ALL[name]
+    for data in told["runs"]:
         must, may = c.classes()
         assert must <= set(outcomes(data)) <= may, data
         assert data.get("duration_ms", 0) <= DURATION_MS + TIMEOUT_MS + LATE_MS
@@ -214,7 +232,6 @@ def test_every_call_ends_in_the_right_class_and_in_time(name, results):
     assert told["descriptors"][0] == told["descriptors"][1], told["descriptors"]
     assert told["rss_kib"] <= RSS_MAX_KIB
     assert told["curl"] <= (set(c.curl.split()) if c.curl else c.classes()[1]), c.why
-    assert told["code"] == 0 and told["trapped"] == 0
 
 
 def test_a_good_run_beside_sixty_bad_ones(tmp_path):
