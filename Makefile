@@ -30,7 +30,12 @@ endif
 
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DPLIMSOLL_VERSION='"$(VERSION)"' -include common/base/banned.h \
 	$(WARN) $(HARDEN) $(FLAGS_$(MODE)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-OUR_LDFLAGS = $(HARDEN_LD) $(filter -fsanitize%,$(FLAGS_$(MODE)))
+# The loader answers for the CPU that a request takes: the compiler sees all files of its hot path
+# at once. Their objects hold ordinary code too, for the other programs.
+LTO_release := $(if $(findstring clang,$(CC)),,-flto=auto -ffat-lto-objects)
+LTO := $(LTO_$(MODE))
+LTO_FILES := $(addsuffix /%,cmd/loader common/base common/engine common/measure common/stats)
+OUR_LDFLAGS = $(HARDEN_LD) $(if $(LTO),-fno-lto) $(filter -fsanitize%,$(FLAGS_$(MODE)))
 OUR_LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 
 # One short line a step; V=1 shows the commands.
@@ -58,7 +63,7 @@ all: $(BUILT_PROGRAMS) $(B)/grafana.checked ## build all programs into build/$(M
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(OUR_CFLAGS) $(if $(filter $(LTO_FILES),$<),$(LTO)) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 # The assembler puts it in (.incbin), unseen by -MMD.
 $(B)/common/jobs/library.o: common/jobs/pl.lua
@@ -74,7 +79,7 @@ $(foreach d,$(COMMON),$(eval $(call archive_rule,$(d))))
 # unit test needs are linked from its archive (everything but the file that holds main).
 define program_rule
 $(B)/$(1): $(call objects,cmd/$(2)) $(ARCHIVES)
-	$$(call say,LD) $(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
+	$$(call say,LD) $(CC) $(OUR_LDFLAGS) $(if $(and $(filter plimsoll-loader,$(1)),$(LTO)),$(LTO) -O2) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
 $(B)/cmd/$(2).a: $(filter-out $(B)/cmd/$(2)/$(2).o,$(call objects,cmd/$(2)))
 	@rm -f $$@
