@@ -88,6 +88,9 @@ void machine_end(const struct machine *m, struct machine_use *out)
 	struct machine now;
 	double took_s, own_s, all, cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
 
+	*out = (struct machine_use){.own_ratio = 0};
+	if (!m->at.ns) /* not begun: what failed before its first call */
+		return;
 	machine_begin(&now);
 	took_s = (double)mono_diff_ns(now.at, m->at) / 1e9;
 	own_s = cpu_s(&now.own) - cpu_s(&m->own);

@@ -32,14 +32,14 @@ struct load_opts {
 static const struct opt rows[] = {
 	{"rate", 'r', OPT_STRING, ROW(ask.rate), "RATE", NULL,
 	 "open model: calls a second, whether or not the answers keep up; 1000/s, 300/m"},
-	{"vus", 'u', OPT_U64, ROW(ask.vus), "N", NULL,
+	{"vus", 'u', OPT_COUNT, ROW(ask.vus), "N", NULL,
 	 "closed model: so many users, each calling again when it has its answer"},
-	{"duration", 't', OPT_DURATION_MS, ROW(ask.duration_ms), "TIME", NULL,
+	{"duration", 't', OPT_SPAN_MS, ROW(ask.duration_ms), "TIME", NULL,
 	 "how long; else 10s, or as long as --requests take"},
-	{"requests", 'n', OPT_U64, ROW(ask.requests), "N", NULL, "how many calls in all"},
-	{"connections", 0, OPT_U64, ROW(ask.connections), "N", NULL,
+	{"requests", 'n', OPT_COUNT, ROW(ask.requests), "N", NULL, "how many calls in all"},
+	{"connections", 0, OPT_COUNT, ROW(ask.connections), "N", NULL,
 	 "opens so many before the start, and no more; else one a user, or as the calls need them"},
-	{"timeout", 0, OPT_DURATION_MS, ROW(ask.timeout_ms), "TIME", NULL,
+	{"timeout", 0, OPT_SPAN_MS, ROW(ask.timeout_ms), "TIME", NULL,
 	 "of one call, from when it was due; else 10s"},
 	{"warmup", 0, OPT_DURATION_MS, ROW(ask.warmup_ms), "TIME", NULL,
 	 "load before the measurement, which is not measured"},
@@ -56,7 +56,7 @@ static const struct opt rows[] = {
 	 "replays so many times as many calls; 1"},
 	{"start-rate", 0, OPT_STRING, ROW(ask.start_rate), "RATE", NULL,
 	 "where the first stage begins; else 0, a tenth of the peak of a shape"},
-	{"start-vus", 0, OPT_U64, ROW(ask.start_vus), "N", NULL, "likewise; else 1"},
+	{"start-vus", 0, OPT_COUNT, ROW(ask.start_vus), "N", NULL, "likewise; else 1"},
 	{"scenario", 0, OPT_STRING, ROW(scenario), "FILE", NULL,
 	 "YAML with scenarios: as k6 has them, instead of the options above; all side by side"},
 	{"arrival", 0, OPT_STRING, ROW(ask.arrival), "KIND", NULL,
@@ -82,7 +82,7 @@ static const struct opt rows[] = {
 	 "may be repeated; @FILE has one a line and keeps secrets off the command line"},
 	{"http", 0, OPT_STRING, ROW(call.http_version), "1.1|2|auto", NULL,
 	 "else 1.1; auto: what the server chooses of both"},
-	{"streams", 0, OPT_U64, ROW(ask.streams), "N", NULL,
+	{"streams", 0, OPT_COUNT, ROW(ask.streams), "N", NULL,
 	 "HTTP/2: at most so many calls at once on a connection"},
 	{"unix-socket", 0, OPT_STRING, ROW(call.unix_socket), "FILE", NULL,
 	 "connects to it instead of the URL's host"},
@@ -103,10 +103,10 @@ static const struct opt rows[] = {
 	 "what stands at a JSON pointer of the body: a text, number, true, false or null"},
 	{"qualifier", 0, OPT_STRING, ROW(call.qualifier), "Q", NULL,
 	 "version or alias of a function; else its rule's, or $LATEST"},
-	{"max-p50", 0, OPT_DURATION_MS, ROW(want.max_p50_ms), "TIME", NULL,
+	{"max-p50", 0, OPT_SPAN_NS, ROW(want.max_p50_ns), "TIME", NULL,
 	 "exit 1 when the response time is above it"},
-	{"max-p95", 0, OPT_DURATION_MS, ROW(want.max_p95_ms), "TIME", NULL, "likewise"},
-	{"max-p99", 0, OPT_DURATION_MS, ROW(want.max_p99_ms), "TIME", NULL, "likewise"},
+	{"max-p95", 0, OPT_SPAN_NS, ROW(want.max_p95_ns), "TIME", NULL, "likewise"},
+	{"max-p99", 0, OPT_SPAN_NS, ROW(want.max_p99_ns), "TIME", NULL, "likewise"},
 	{"max-error-ratio", 0, OPT_STRING, ROW(want.max_error_ratio), "RATIO", NULL,
 	 "exit 1 when a larger share of the calls was not ok; 1% or 0.01"},
 	{"json", 0, OPT_FLAG, ROW(is_json), NULL, NULL, "the result as one JSON object"},
@@ -396,6 +396,25 @@ static bool is_url(const char *word)
 	return strstr(word, "://") != NULL;
 }
 
+/* 127.0.0.1:8080 or localhost/x: no account and no function is called that, ARNs aside. */
+static bool is_bare_host(const char *word)
+{
+	size_t len_bytes = strcspn(word, "/");
+	const char *colon = strchr(word, ':');
+
+	return strncmp(word, "arn:", 4) != 0 &&
+	       ((colon && colon < word + len_bytes) ||
+		(len_bytes == strlen("localhost") && !strncmp(word, "localhost", len_bytes)));
+}
+
+static int check_target(const char *word, struct buf *why)
+{
+	if (is_url(word) || !is_bare_host(word))
+		return 0;
+	buf_addf(why, "%s: a URL begins with http:// or https://; is it http://%s?", word, word);
+	return -EINVAL;
+}
+
 static enum exit_code run(const struct door *d)
 {
 	const struct load_opts *o = d->opts;
@@ -404,7 +423,7 @@ static enum exit_code run(const struct door *d)
 	struct buf why = BUF_INIT(2048);
 	enum exit_code code;
 
-	if (make_plan(o, is_url(d->rest[0]), plan, &why) ||
+	if (check_target(d->rest[0], &why) || make_plan(o, is_url(d->rest[0]), plan, &why) ||
 	    load_limits_read(&o->want, &limits, &why))
 		code = told(&why);
 	else if (is_paused(d))

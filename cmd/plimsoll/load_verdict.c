@@ -11,15 +11,15 @@ int load_limits_read(const struct load_want *o, struct load_limits *l, struct bu
 {
 	const struct {
 		const char *name;
-		int64_t ms;
+		int64_t ns;
 	} times[] = {
-		{"max-p50", o->max_p50_ms}, {"max-p95", o->max_p95_ms}, {"max-p99", o->max_p99_ms}};
+		{"max-p50", o->max_p50_ns}, {"max-p95", o->max_p95_ns}, {"max-p99", o->max_p99_ns}};
 	double ratio;
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
-		if (times[i].ms)
+		if (times[i].ns)
 			l->items[l->count++] = (struct load_limit){
-				.name = times[i].name, .limit = (double)times[i].ms * 1e3};
+				.name = times[i].name, .limit = (double)times[i].ns / 1e3};
 	if (!o->max_error_ratio)
 		return 0;
 	if (unit_parse_ratio(o->max_error_ratio, &ratio)) {

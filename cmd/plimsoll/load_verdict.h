@@ -11,7 +11,7 @@
 #include "cmd/plimsoll/load_report.h"
 
 struct load_want { /* as typed; 0 and NULL = not given */
-	int64_t max_p50_ms, max_p95_ms, max_p99_ms;
+	int64_t max_p50_ns, max_p95_ns, max_p99_ns;
 	const char *max_error_ratio;
 };
 

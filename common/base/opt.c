@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/strmap.h"
 #include "common/base/unit.h"
 
@@ -49,9 +50,38 @@ static int set_u64(void *field, const char *text)
 	return unit_parse_u64(text, field);
 }
 
+static int set_count(void *field, const char *text)
+{
+	int rc = unit_parse_u64(text, field);
+
+	return !rc && !*(uint64_t *)field ? -ERANGE : rc;
+}
+
+static int set_span_ns(void *field, const char *text)
+{
+	int rc = unit_parse_duration_ns(text, field);
+
+	return !rc && *(int64_t *)field <= 0 ? -ERANGE : rc;
+}
+
+/* 100us is not 0. */
 static int set_duration(void *field, const char *text)
 {
-	return unit_parse_duration_ms(text, field);
+	int64_t ns = 0;
+	int rc = unit_parse_duration_ns(text, &ns);
+
+	if (!rc && ns % NS_PER_MS)
+		rc = -ERANGE;
+	if (!rc)
+		*(int64_t *)field = ns / NS_PER_MS;
+	return rc;
+}
+
+static int set_span_ms(void *field, const char *text)
+{
+	int rc = set_duration(field, text);
+
+	return !rc && *(int64_t *)field <= 0 ? -ERANGE : rc;
 }
 
 static int set_size(void *field, const char *text)
@@ -76,7 +106,10 @@ static const struct {
 	[OPT_STRING] = {set_string, "text"},
 	[OPT_FLAG] = {NULL, "no value"},
 	[OPT_U64] = {set_u64, "a whole number"},
+	[OPT_COUNT] = {set_count, "a whole number from 1"},
 	[OPT_DURATION_MS] = {set_duration, "a duration such as 30s, 5m or 1h30m"},
+	[OPT_SPAN_MS] = {set_span_ms, "a duration such as 250ms, 30s or 1h30m, 1ms at least"},
+	[OPT_SPAN_NS] = {set_span_ns, "a duration such as 500us, 30ms or 2s, more than 0"},
 	[OPT_SIZE] = {set_size, "a size such as 64KiB or 1MiB"},
 	[OPT_LIST] = {set_list, "at most 64 values"},
 };
@@ -215,8 +248,15 @@ void opt_help(FILE *out, const struct opt_usage *u, const struct opt_table *tabl
 void opt_print(FILE *out, const struct opt_table *tables, size_t count)
 {
 	static const char *const type_names[] = {
-		[OPT_STRING] = "string",	[OPT_FLAG] = "flag", [OPT_U64] = "number",
-		[OPT_DURATION_MS] = "duration", [OPT_SIZE] = "size", [OPT_LIST] = "list",
+		[OPT_STRING] = "string",
+		[OPT_FLAG] = "flag",
+		[OPT_U64] = "number",
+		[OPT_COUNT] = "number",
+		[OPT_DURATION_MS] = "duration",
+		[OPT_SPAN_MS] = "duration",
+		[OPT_SPAN_NS] = "duration",
+		[OPT_SIZE] = "size",
+		[OPT_LIST] = "list",
 	};
 
 	for (size_t i = 0; i < count; i++) {

@@ -13,6 +13,8 @@
  *
  * Field types: OPT_STRING const char *, OPT_FLAG bool, OPT_U64 uint64_t, OPT_DURATION_MS int64_t,
  * OPT_SIZE uint64_t, OPT_LIST struct opt_list (may be repeated). Strings are borrowed from argv.
+ * Where 0 stands for "not given", OPT_COUNT uint64_t, OPT_SPAN_MS and OPT_SPAN_NS int64_t refuse
+ * it: what was typed is never taken for the default. Milliseconds take nothing finer.
  */
 #ifndef PLIMSOLL_BASE_OPT_H
 #define PLIMSOLL_BASE_OPT_H
@@ -22,7 +24,17 @@
 
 #include "common/base/buf.h"
 
-enum opt_type { OPT_STRING, OPT_FLAG, OPT_U64, OPT_DURATION_MS, OPT_SIZE, OPT_LIST };
+enum opt_type {
+	OPT_STRING,
+	OPT_FLAG,
+	OPT_U64,
+	OPT_COUNT,
+	OPT_DURATION_MS,
+	OPT_SPAN_MS,
+	OPT_SPAN_NS,
+	OPT_SIZE,
+	OPT_LIST
+};
 
 struct opt {
 	const char *name; /* without the dashes */

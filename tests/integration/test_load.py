@@ -191,6 +191,7 @@ def test_secrets_leave_no_trace(tmp_path, site):
 @pytest.mark.parametrize("args, want, words", [
     (["--max-p95", "5s", "--max-error-ratio", "1%"], 0, "limit       max-p95 5.00 s: held"),
     (["--max-error-ratio", "0.5"], 1, "MISSED, 100 %"),
+    (["--max-p95", "1us"], 1, "max-p95 1 us: MISSED"),
     (["--max-p50", "1ms"], 1, "max-p50"),
 ])
 def test_thresholds(load, site, args, want, words):
@@ -212,6 +213,11 @@ def test_nothing_ok_is_never_green(load):
     (["http://127.0.0.1:1/", "-H", "nothing"], "Name: value"),
     (["http://127.0.0.1:1/", "--processes", "many"], "expected auto"),
     (["http://127.0.0.1:1/", "--vus", "2", "--processes", "3"], "too small"),
+    (["127.0.0.1:8080/x"], "is it http://127.0.0.1:8080/x?"),
+    (["localhost"], "is it http://localhost?"),
+    (["http://127.0.0.1:1/", "--vus", "0"], "a whole number from 1"),
+    (["http://127.0.0.1:1/", "--timeout", "100us"], "1ms at least"),
+    (["http://127.0.0.1:1/", "--max-p95", "0s"], "more than 0"),
 ])
 def test_wrong_options_say_what_is_right(load, args, words):
     r = load(*args)

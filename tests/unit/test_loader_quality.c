@@ -118,7 +118,7 @@ static void test_doubts(void **state)
 static void test_proc_stat(void **state)
 {
 	struct machine_ticks t;
-	struct machine m;
+	struct machine m, not_begun = {0};
 	struct machine_use use;
 
 	(void)state;
@@ -135,6 +135,9 @@ static void test_proc_stat(void **state)
 	machine_begin(&m);
 	machine_end(&m, &use);
 	assert_in_range(use.clock_step_ms + 100, 0, 200);
+	machine_end(&not_begun, &use);
+	assert_int_equal(use.clock_step_ms, 0);
+	machine_end(&m, &use);
 	assert_true(use.own_ratio >= 0 && use.others_ratio >= 0 && use.steal_ratio >= 0);
 }
 

@@ -223,7 +223,8 @@ static void grandchildren_are_killed_too(void **state)
 struct some_opts {
 	const char *config;
 	bool is_once;
-	int64_t drain_ms;
+	int64_t drain_ms, span_ms, limit_ns;
+	uint64_t count;
 	struct opt_list to;
 };
 
@@ -234,6 +235,9 @@ static void options(void **state)
 		{"once", 0, OPT_FLAG, offsetof(struct some_opts, is_once), NULL, NULL, "x"},
 		{"drain", 0, OPT_DURATION_MS, offsetof(struct some_opts, drain_ms), "T", "30s",
 		 "x"},
+		{"count", 0, OPT_COUNT, offsetof(struct some_opts, count), "N", NULL, "x"},
+		{"span", 0, OPT_SPAN_MS, offsetof(struct some_opts, span_ms), "T", NULL, "x"},
+		{"limit", 0, OPT_SPAN_NS, offsetof(struct some_opts, limit_ns), "T", NULL, "x"},
 		{"to", 0, OPT_LIST, offsetof(struct some_opts, to), "SINK", NULL, "x"},
 	};
 	static const struct {
@@ -248,6 +252,17 @@ static void options(void **state)
 		{{"p", "--drain", "5"},
 		 -EINVAL,
 		 "--drain 5: expected a duration such as 30s, 5m or 1h30m"},
+		{{"p", "--drain", "100us"},
+		 -EINVAL,
+		 "--drain 100us: expected a duration such as 30s, 5m or 1h30m"},
+		{{"p", "--count", "0"}, -EINVAL, "--count 0: expected a whole number from 1"},
+		{{"p", "--span", "0s"},
+		 -EINVAL,
+		 "--span 0s: expected a duration such as 250ms, 30s or 1h30m, 1ms at least"},
+		{{"p", "--limit", "0s"},
+		 -EINVAL,
+		 "--limit 0s: expected a duration such as 500us, 30ms or 2s, more than 0"},
+		{{"p", "--config=a", "--limit=1us", "--count=1", "x"}, 0, ""},
 		{{"p", "--config"}, -EINVAL, "--config needs a value: text"},
 		{{"p", "--once=1"}, -EINVAL, "--once takes no value"},
 		{{"p", "-c", "a", "--", "--once"}, 0, ""},
