@@ -209,7 +209,8 @@ static void pull(struct peer *p, size_t most_bytes)
 static void open_peer(struct peer *p, uint8_t options)
 {
 	static const char settings[FRAME_HEAD_BYTES] = {[3] = 4};
-	const struct http2_config config = {.body_max_bytes = caps[options >> 2 & 3],
+	const struct http2_config config = {.streams_max = options >> 6,
+					    .body_max_bytes = caps[options >> 2 & 3],
 					    .begun = on_begun};
 
 	*p = (struct peer){.options = options};
@@ -308,7 +309,10 @@ static void hold_use(uint8_t options, uint8_t seed, const struct buf *wire)
 		if (rng_below(&rng, 2))
 			pull(&p, 1 + (size_t)rng_below(&rng, 5000));
 	}
-	close_peer(&p);
+	if (rng_below(&rng, 4))
+		close_peer(&p);
+	else
+		http2_free(p.h); /* in the middle of it all */
 }
 
 void fuzz_http2(const uint8_t *data, size_t len_bytes)
