@@ -177,6 +177,7 @@ int tls_peer_init(struct tls_peer *p, struct tls_context **all, const struct tls
 	struct tls_context *context;
 	int rc = get_context(all, files, &context, why);
 
+	ERR_clear_error();
 	if (rc)
 		return rc;
 	*p = (struct tls_peer){
@@ -303,13 +304,13 @@ void tls_close(struct tls *t)
 {
 	if (!t)
 		return;
-	ERR_clear_error();
 	if (!t->is_broken)
 		SSL_shutdown(t->ssl);
 	/* Without this OpenSSL would hold the session of a dropped connection for unusable. */
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	free(t);
+	ERR_clear_error();
 }
 
 static int broken(struct tls *t, int rc, const char *why)
@@ -330,11 +331,8 @@ static int explain_protocol(struct tls *t)
 	return broken(t, -EPROTO, first_reason());
 }
 
-/* What a call of OpenSSL that did not succeed means; 0 for a close_notify. */
-static int explain(struct tls *t, int result)
+static int explain_result(struct tls *t, int result, int error_number)
 {
-	const int error_number = errno;
-
 	switch (SSL_get_error(t->ssl, result)) {
 	case SSL_ERROR_WANT_READ:
 		t->wants_write = false;
@@ -353,6 +351,19 @@ static int explain(struct tls *t, int result)
 	}
 }
 
+/*
+ * What a call of OpenSSL that did not succeed means; 0 for a close_notify. It is read out of
+ * OpenSSL's queue of errors, which therefore must be empty before each call. Emptying it costs as
+ * much as a tenth of a read, so it is done behind whatever may have left something there.
+ */
+static int explain(struct tls *t, int result)
+{
+	int rc = explain_result(t, result, errno);
+
+	ERR_clear_error();
+	return rc;
+}
+
 int tls_handshake(struct tls *t)
 {
 	int n, rc;
@@ -360,6 +371,7 @@ int tls_handshake(struct tls *t)
 	ERR_clear_error();
 	n = SSL_do_handshake(t->ssl);
 	if (n == 1) {
+		ERR_clear_error();
 		t->is_broken = false;
 		return 0;
 	}
@@ -381,7 +393,6 @@ ssize_t tls_read(struct tls *t, void *out, size_t size_bytes)
 	size_t got;
 	int n;
 
-	ERR_clear_error();
 	n = SSL_read_ex(t->ssl, out, size_bytes, &got);
 	return n == 1 ? (ssize_t)got : explain(t, n);
 }
@@ -391,7 +402,6 @@ ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes)
 	size_t put;
 	int n, rc;
 
-	ERR_clear_error();
 	n = SSL_write_ex(t->ssl, data, len_bytes, &put);
 	if (n == 1)
 		return (ssize_t)put;
