@@ -134,6 +134,18 @@ static void fill_limits(const struct job *j, struct quality *q)
 	q->blocked_ratio = calls > 0 ? rounded((double)all.blocked / calls) : 0;
 }
 
+/* No connection to the target, or none that held: that is its finding, not our doubt. */
+static uint64_t unreached(const struct tally *t)
+{
+	static const enum outcome all[] = {OUT_CONNECT, OUT_TLS, OUT_DNS};
+	uint64_t sum = 0;
+
+	for (size_t v = 0; v < VARIANT_COUNT; v++)
+		for (size_t i = 0; i < ARRAY_LEN(all); i++)
+			sum += t->outcomes[v][all[i]];
+	return sum;
+}
+
 static void fill_quality(const struct job *j, struct quality *q)
 {
 	const struct tally *t = j->tally;
@@ -142,6 +154,7 @@ static void fill_quality(const struct job *j, struct quality *q)
 	*q = (struct quality){
 		.is_open = !executor_is_closed(w->executor),
 		.is_complete = j->end == JOB_COMPLETE,
+		.unreached_ratio = t->due ? (double)unreached(t) / (double)t->due : 0,
 		.achieved_ratio = t->due ? rounded((double)t->sent / (double)t->due) : 0,
 		.late_p50_us = hdr_percentile(t->late, 50),
 		.late_p99_us = hdr_percentile(t->late, 99),

@@ -29,7 +29,8 @@ static bool is_busy(const struct quality *q)
 
 static bool is_rate_missed(const struct quality *q)
 {
-	return q->is_open && q->is_complete && q->achieved_ratio < QUALITY_ACHIEVED_RATIO_MIN;
+	return q->is_open && q->is_complete &&
+	       q->achieved_ratio + q->unreached_ratio < QUALITY_ACHIEVED_RATIO_MIN;
 }
 
 static bool is_late(const struct quality *q)

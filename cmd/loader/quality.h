@@ -29,7 +29,8 @@
 struct quality {
 	bool is_open; /* an arrival rate was asked for */
 	bool is_complete;
-	double achieved_ratio; /* calls that were sent, of those due */
+	double achieved_ratio;	/* calls that were sent, of those due */
+	double unreached_ratio; /* calls for which there was no connection: the target's doing */
 	int64_t late_p50_us, late_p99_us, loop_p99_us;
 	double cpu_ratio;	 /* of one core, by us */
 	double others_cpu_ratio; /* of all cores, by other programs */

@@ -1,4 +1,5 @@
 /* load_run.c - the processes of a load; see load_run.h. */
+#include "cmd/plimsoll/insist.h"
 #include "cmd/plimsoll/load_run.h"
 
 #include <errno.h>
@@ -236,9 +237,12 @@ static void on_end(struct loop *l, struct loop_watch *w, unsigned what)
 static void on_signal(struct loop *l, int signo, void *ctx)
 {
 	struct load_run *r = ctx;
-	bool is_first = r->signals_seen++ == 0;
+	enum insist how = insist_on(&r->first_signal);
+	bool is_first = how == INSIST_FIRST;
 
 	(void)l, (void)signo;
+	if (how == INSIST_ECHO)
+		return;
 	r->was_cancelled = true;
 	load_live_end(&r->live);
 	if (is_first)

@@ -50,7 +50,7 @@ struct load_run {
 	struct loop_timer second;
 	struct load_loader loaders[LOAD_PROCESSES_MAX];
 	size_t running, begun;
-	int signals_seen;
+	struct mono first_signal;
 	size_t odd_lines;
 };
 

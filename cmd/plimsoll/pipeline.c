@@ -1,3 +1,4 @@
+#include "cmd/plimsoll/insist.h"
 #include "cmd/plimsoll/pipeline.h"
 
 #include <errno.h>
@@ -82,9 +83,12 @@ static void reaped(struct loop *l, struct loop_watch *w, unsigned what)
 static void on_signal(struct loop *l, int signo, void *ctx)
 {
 	struct pipeline *p = ctx;
-	bool is_first = p->signals_seen++ == 0;
+	enum insist how = insist_on(&p->first_signal);
+	bool is_first = how == INSIST_FIRST;
 
 	(void)l, (void)signo;
+	if (how == INSIST_ECHO)
+		return;
 	p->was_cancelled = true;
 	if (is_first)
 		log_info("stopping; what was measured so far is told (again: at once)");

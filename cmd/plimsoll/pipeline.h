@@ -41,7 +41,7 @@ struct pipeline {
 	bool was_cancelled; /* a signal came */
 	/* its own */
 	size_t running;
-	int signals_seen;
+	struct mono first_signal;
 	struct loop_timer hurry; /* after a signal: what waits for the cloud's figures ends */
 };
 

@@ -262,10 +262,15 @@ static bool is_fit(struct engine_conn *c)
 {
 	const struct h2 *h = c->session;
 	char bytes[4096];
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = conn_get_bytes(c, bytes, sizeof(bytes))) > 0)
+	/* A peer that never stops talking is not fit either. */
+	for (int reads = 0; reads < READS_MAX; reads++) {
+		n = conn_get_bytes(c, bytes, sizeof(bytes));
+		if (n <= 0)
+			break;
 		take_bytes(c, bytes, (size_t)n);
+	}
 	return n == -EAGAIN && has_room(c) && !http2_is_over(h->http2);
 }
 

@@ -65,6 +65,7 @@ static const struct quality_case {
 	 {GOOD, .achieved_ratio = 0.5, .waited_ratio = 0.9},
 	 "rate-not-reached limit-in-flight",
 	 "in-flight"},
+	{"the target was down", {GOOD, .achieved_ratio = 0.1, .unreached_ratio = 0.9}, "", NULL},
 	{"no descriptors left",
 	 {GOOD, .achieved_ratio = 1, .local_faults = 3, .local_why = "Too many open files"},
 	 "limit-connections",
