@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -140,8 +139,7 @@ static int loader_close(struct stage *st, void *ctx)
 	return EXIT_FINE;
 }
 
-/* Timers as exact as the kernel has them; the usual slack of 50 us is for the battery. */
-static int open_clock(struct loop *l, const struct options *o)
+static int open_spin(struct loop *l, const struct options *o)
 {
 	int64_t spin_ns;
 
@@ -150,7 +148,6 @@ static int open_clock(struct loop *l, const struct options *o)
 		log_error("--spin %s: expected a duration of at most 1ms", o->spin);
 		return -EINVAL;
 	}
-	prctl(PR_SET_TIMERSLACK, 1UL);
 	loop_set_spin(l, spin_ns);
 	return 0;
 }
@@ -189,7 +186,7 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 	ld->pause_file =
 		o->pause_file ? x_strdup(o->pause_file) : default_pause_file(stage_state_dir(st));
 	if (read_config(stage_config_path(st), &ld->config) != 0 || open_limits(ld, o) != 0 ||
-	    open_clock(ld->world.loop, o) != 0 || open_fences(ld, st) != 0) {
+	    open_spin(ld->world.loop, o) != 0 || open_fences(ld, st) != 0) {
 		(void)loader_close(st, ld);
 		return EXIT_USAGE;
 	}

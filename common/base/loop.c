@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define BATCH 256
@@ -23,6 +24,8 @@ struct loop {
 	struct mono guarded; /* when they were asked last */
 	int64_t spin_ns, spun_ns;
 	struct mono spin_since; /* zero = this turn does not spin */
+	struct loop_watch alarm;
+	struct mono alarm_at; /* zero = not set */
 	struct epoll_event events[BATCH];
 	int event_count, event_next; /* the batch in hand, so that loop_unwatch can purge it */
 	/* signals */
@@ -30,6 +33,14 @@ struct loop {
 	void (*on_signal)(struct loop *l, int signo, void *ctx);
 	void *signal_ctx;
 };
+
+/* The turn that it begins runs the timers. */
+static void ring(struct loop *l, struct loop_watch *w, unsigned what)
+{
+	(void)w;
+	(void)what;
+	l->alarm_at = (struct mono){0};
+}
 
 struct loop *loop_new(void)
 {
@@ -39,6 +50,12 @@ struct loop *loop_new(void)
 	BUG_ON(l->epoll_fd < 0);
 	l->now = mono_now();
 	l->signal_watch.fd = -1;
+	l->alarm = (struct loop_watch){
+		.ready = ring,
+		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		.want = LOOP_READ | LOOP_EDGE,
+	};
+	BUG_ON(l->alarm.fd < 0 || loop_watch(l, &l->alarm) != 0);
 	return l;
 }
 
@@ -48,6 +65,7 @@ void loop_free(struct loop *l)
 		return;
 	if (l->signal_watch.fd >= 0)
 		close(l->signal_watch.fd);
+	close(l->alarm.fd);
 	close(l->epoll_fd);
 	free(l->heap);
 	free(l);
@@ -270,24 +288,42 @@ static bool plain_is_ready(const struct loop *l)
 	return false;
 }
 
-/* How long to wait, or -1 for ever. */
+/*
+ * Wakes us for the first timer. A timeout of epoll_wait would be set and cleared in each turn, and
+ * setting a clock is what costs most of all in a virtual machine. One that rings too early is left
+ * as it is: that turn finds nothing to do.
+ */
+static void set_alarm(struct loop *l, struct mono at, struct mono now)
+{
+	const struct itimerspec when = {
+		.it_value = {.tv_sec = at.ns / NS_PER_S, .tv_nsec = at.ns % NS_PER_S}};
+
+	if (mono_is_before(now, l->alarm_at) && !mono_is_before(at, l->alarm_at))
+		return;
+	l->alarm_at = at;
+	BUG_ON(timerfd_settime(l->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL) != 0);
+}
+
+/* How long to wait, or -1 until something is told, the alarm too. */
 static int64_t wait_ns(struct loop *l, int64_t max_wait_ns)
 {
-	int64_t ns = max_wait_ns;
+	struct mono now, at;
 
 	l->spin_since = (struct mono){0};
 	if (l->is_stopped || plain_is_ready(l))
 		return 0;
-	if (l->heap_count) {
-		struct mono now = mono_now();
-		int64_t left_ns = mono_diff_ns(l->heap[0]->at, now);
-
-		if (left_ns > 0 && left_ns <= l->spin_ns)
-			l->spin_since = now;
-		left_ns = MAX_OF(left_ns - l->spin_ns, INT64_C(0));
-		ns = ns < 0 ? left_ns : MIN_OF(ns, left_ns);
+	if (!l->heap_count)
+		return max_wait_ns;
+	now = mono_now();
+	at = mono_add_ns(l->heap[0]->at, -l->spin_ns);
+	if (mono_is_before(now, at)) {
+		if (max_wait_ns < 0 || mono_diff_ns(at, now) < max_wait_ns)
+			set_alarm(l, at, now);
+		return max_wait_ns;
 	}
-	return ns;
+	if (mono_is_before(now, l->heap[0]->at))
+		l->spin_since = now;
+	return 0;
 }
 
 void loop_set_spin(struct loop *l, int64_t spin_ns)
