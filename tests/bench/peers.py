@@ -31,6 +31,7 @@ class Ask:
     ca: str = None
     folder: str = "."  # for scripts and results
     many: bool = False  # all connections are to be open, whatever the rate needs
+    exact: bool = False  # send times matter more than CPU
     waiting: bool = False  # the target stalls or dies: users enough to go on sending
 
     @property
@@ -74,6 +75,7 @@ def plimsoll(a):
     how = ["--rate", f"{a.rate}/s"] if a.rate else ["--vus", a.users]
     http = ["--http", "2", "--streams", a.streams] if a.streams else []
     ca = ["--cacert", a.ca] if a.ca else []
+    how += ["--spin", "50us"] if a.exact else []
     return ["plimsoll", "load", *how, "--connections", a.connections, "--duration", f"{a.seconds}s", *http, *ca, "--json", a.url]
 
 
