@@ -24,7 +24,7 @@ def hdr_tool(tmp_path_factory):
                    cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=300)
     tool = tmp_path_factory.mktemp("hdr") / "hdr_tool"
     sanitize = ["-fsanitize=address,undefined"] if build.name == "asan" else []
-    subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Werror", "-D_GNU_SOURCE", f"-I{ROOT}", *sanitize, "-o", tool,
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-std=c11", "-Wall", "-Werror", "-D_GNU_SOURCE", f"-I{ROOT}", *sanitize, "-o", tool,
                     ROOT / "tests/helpers/hdr_tool.c", *archives, "-lcrypto", "-lz", "-lm"],
                    check=True, timeout=120)
     return lambda verb, text: subprocess.run([tool, verb], input=text, text=True, check=True, timeout=60,
