@@ -13,16 +13,7 @@
 
 static bool is_gate(const struct json *plan, const char *name)
 {
-	const struct json *metrics = json_get(plan, "metrics");
-
-	for (size_t i = 0; i < json_len(metrics); i++) {
-		const struct json *m = json_elem(metrics, i);
-		const char *at = json_get_str(m, "name");
-
-		if (at && strcmp(at, name) == 0 && json_get_bool(m, "is_gate", false))
-			return true;
-	}
-	return false;
+	return json_get_bool(json_named(json_get(plan, "metrics"), name), "is_gate", false);
 }
 
 static bool is_lost(const struct gathered *g, enum outcome o)

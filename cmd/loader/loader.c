@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -152,17 +151,6 @@ static int open_spin(struct loop *l, const struct options *o)
 	return 0;
 }
 
-/* As many descriptors as the host allows: each connection is one. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int open_fences(struct loader *ld, struct stage *st)
 {
 	int rc = fences_open(&ld->world.fences, stage_is_check(st) ? NULL : stage_state_dir(st));
@@ -177,7 +165,7 @@ static int loader_open(struct stage *st, void *opts, void **ctx)
 	struct options *o = opts;
 	struct loader *ld = x_calloc(1, sizeof(*ld));
 
-	raise_file_limit();
+	proc_want_descriptors(PROC_ALL_DESCRIPTORS);
 	ld->world.stage = st;
 	ld->world.loop = stage_loop(st);
 	ld->world.is_bus = stage_is_bus(st);

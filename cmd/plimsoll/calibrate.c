@@ -44,23 +44,10 @@ struct calibration {
 	double tolerance; /* of the gate, as a ratio */
 };
 
-static const struct json *metric_of(const struct json *data)
-{
-	const struct json *metrics = json_get(data, "metrics");
-
-	for (size_t i = 0; i < json_len(metrics); i++) {
-		const char *name = json_get_str(json_elem(metrics, i), "name");
-
-		if (name && strcmp(name, METRIC) == 0)
-			return json_elem(metrics, i);
-	}
-	return NULL;
-}
-
 /* The standard error that the run's own interval stands for. */
 static void take_figures(struct calibration *c, const struct json *data)
 {
-	const struct json *m = metric_of(data);
+	const struct json *m = json_named(json_get(data, "metrics"), METRIC);
 	const char *basis = json_get_str(m, "basis"), *outcome = json_get_str(data, "outcome");
 	double low = log1p(json_get_real(m, "low", (double)NAN));
 	double high = log1p(json_get_real(m, "high", (double)NAN));

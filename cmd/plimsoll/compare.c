@@ -7,19 +7,6 @@
 #include "common/base/log.h"
 #include "common/base/unit.h"
 
-static const struct json *metric_of(const struct json *event, const char *name)
-{
-	const struct json *metrics = json_at(event, "data.metrics");
-
-	for (size_t i = 0; i < json_len(metrics); i++) {
-		const char *other = json_get_str(json_elem(metrics, i), "name");
-
-		if (other && !strcmp(other, name))
-			return json_elem(metrics, i);
-	}
-	return NULL;
-}
-
 static void figure_cell(struct table *t, const struct json *metric)
 {
 	const char *unit = json_get_str(metric, "unit");
@@ -50,7 +37,7 @@ static void print_comparison(const struct json *left, const struct json *right)
 
 		table_cell(&t, name, TEXT_BOLD);
 		figure_cell(&t, json_elem(metrics, i));
-		figure_cell(&t, metric_of(right, name));
+		figure_cell(&t, json_named(json_at(right, "data.metrics"), name));
 		table_end_row(&t);
 	}
 	look_print(&t);

@@ -216,15 +216,7 @@ static void check_targets(struct doctor *d, const struct json *answer)
 
 static bool has_group(const struct json *answer, const char *name)
 {
-	const struct json *groups = json_at(answer, "data.groups");
-
-	for (size_t i = 0; i < json_len(groups); i++) {
-		const char *is = json_get_str(json_elem(groups, i), "name");
-
-		if (is && strcmp(is, name) == 0)
-			return true;
-	}
-	return false;
+	return json_named(json_at(answer, "data.groups"), name) != NULL;
 }
 
 /* up{job=~"plimsoll-.+|pushgateway"} */

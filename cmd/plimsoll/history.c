@@ -8,20 +8,9 @@
 #include "cmd/plimsoll/look.h"
 #include "common/stats/welch.h"
 
-static const struct json *find(const struct json *list, const char *name)
-{
-	for (size_t i = 0; i < json_len(list); i++) {
-		const char *own = json_get_str(json_elem(list, i), "name");
-
-		if (own && strcmp(own, name) == 0)
-			return json_elem(list, i);
-	}
-	return NULL;
-}
-
 static void copy_version(char out[64], const struct json *data, const char *variant)
 {
-	const char *q = json_get_str(find(json_get(data, "variants"), variant), "qualifier");
+	const char *q = json_get_str(json_named(json_get(data, "variants"), variant), "qualifier");
 
 	snprintf(out, 64, "%s", q ? q : "");
 }
@@ -53,7 +42,7 @@ static void add_diff(struct history_point *p, const struct json *m)
 
 void history_add(struct history *h, const struct json *data, const char *metric)
 {
-	const struct json *m = find(json_get(data, "metrics"), metric);
+	const struct json *m = json_named(json_get(data, "metrics"), metric);
 	const char *outcome = json_get_str(data, "outcome"), *unit = json_get_str(m, "unit");
 	const char *at = json_get_str(data, "finished_at");
 	struct history_point *p;

@@ -8,16 +8,6 @@
 
 #define VALUE_MAX_BYTES 4096
 
-PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static bool is_class(const char *text, size_t len_bytes)
 {
 	return len_bytes == 3 && *text >= '1' && *text <= '5' && text[1] == 'x' && text[2] == 'x';
@@ -35,10 +25,10 @@ static int add_status(const char *text, size_t len_bytes, struct json *list, str
 	if (len_bytes < sizeof(word))
 		memcpy(word, text, len_bytes);
 	if (unit_parse_u64(word, &status) || status < 100 || status > 599)
-		return refuse(why,
-			      "--expect-status %.*s: expected a status from 100 to 599, a "
-			      "class such as 2xx, or a list of them",
-			      (int)len_bytes, text);
+		return buf_refuse(why,
+				  "--expect-status %.*s: expected a status from 100 to 599, a "
+				  "class such as 2xx, or a list of them",
+				  (int)len_bytes, text);
 	json_push(list, json_new_int((int64_t)status));
 	return 0;
 }
@@ -66,8 +56,9 @@ static int put_body_bytes(const char *text, struct json *o, struct buf *why)
 	if (!rc && dash)
 		rc = unit_parse_u64(dash + 1, &max);
 	if (rc || min > max || max > INT32_MAX)
-		rc = refuse(why, "--expect-body-bytes %s: expected a number of bytes, or MIN-MAX",
-			    text);
+		rc = buf_refuse(why,
+				"--expect-body-bytes %s: expected a number of bytes, or MIN-MAX",
+				text);
 	json_put_int(size, "min", rc ? 0 : (int64_t)min);
 	json_put_int(size, "max", rc ? 0 : (int64_t)max);
 	json_put(o, "body_bytes", size);
@@ -90,7 +81,8 @@ static int put_headers(const struct opt_list *headers, struct json *o, struct bu
 		else
 			json_put_bool(check, "present", true);
 		if (!*name || strpbrk(name, " \t"))
-			rc = refuse(why, "--expect-header %s: expected NAME or NAME: VALUE", text);
+			rc = buf_refuse(why, "--expect-header %s: expected NAME or NAME: VALUE",
+					text);
 		json_put(all, name, check);
 		free(name);
 	}
@@ -121,7 +113,7 @@ static int put_json(const struct opt_list *pointers, struct json *o, struct buf 
 		char *pointer;
 
 		if (*text != '/' || !equals) {
-			rc = refuse(why, "--expect-json %s: expected /POINTER=VALUE", text);
+			rc = buf_refuse(why, "--expect-json %s: expected /POINTER=VALUE", text);
 			continue;
 		}
 		pointer = x_strndup(text, (size_t)(equals - text));

@@ -99,24 +99,15 @@ double load_mean_per_s(const struct load_work *w)
 
 /* ---- options ---- */
 
-PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 /* "1000/s", "300/m", or "1000" for a person in a hurry. */
 static int parse_rate(const char *option, const char *text, double *out, struct buf *why)
 {
 	if (unit_parse_rate(text, out) && unit_parse_double(text, out))
-		return refuse(why, "--%s %s: expected %s", option, text, unit_expected(UNIT_RATE));
+		return buf_refuse(why, "--%s %s: expected %s", option, text,
+				  unit_expected(UNIT_RATE));
 	if (!(*out > 0 && *out <= RATE_MAX_PER_S))
-		return refuse(why, "--%s %s: expected more than 0 and at most 1000000/s", option,
-			      text);
+		return buf_refuse(why, "--%s %s: expected more than 0 and at most 1000000/s",
+				  option, text);
 	return 0;
 }
 
@@ -134,48 +125,53 @@ static const char *choose_executor(const struct load_ask *ask)
 static int check_model(const struct load_ask *ask, const struct executor *e, struct buf *why)
 {
 	if (ask->rate && ask->vus)
-		return refuse(why, "--rate is the open model and --vus the closed one: give one "
-				   "of them (how many calls an open load may have in flight is "
-				   "--connections)");
+		return buf_refuse(why,
+				  "--rate is the open model and --vus the closed one: give one "
+				  "of them (how many calls an open load may have in flight is "
+				  "--connections)");
 	if ((ask->replay != NULL) != !strcmp(e->name, "replay"))
-		return refuse(why, "--replay FILE is what --executor replay goes by, and no other");
+		return buf_refuse(why,
+				  "--replay FILE is what --executor replay goes by, and no other");
 	if (ask->replay && (ask->rate || ask->requests || ask->duration_ms || ask->arrival))
-		return refuse(why,
-			      "--replay says how much and how long: leave out --rate, "
-			      "--requests, --duration and --arrival (--speed and --times scale "
-			      "it)");
+		return buf_refuse(why,
+				  "--replay says how much and how long: leave out --rate, "
+				  "--requests, --duration and --arrival (--speed and --times scale "
+				  "it)");
 	if (!ask->replay && (ask->speed || ask->times))
-		return refuse(why, "--speed and --times are for --replay");
+		return buf_refuse(why, "--speed and --times are for --replay");
 	if ((ask->stages || ask->shape) != e->has_stages)
-		return refuse(why,
-			      e->has_stages ? "--executor %s needs --stages TIME:TARGET,... or "
-					      "--shape"
-					    : "--executor %s has no --stages and no --shape",
-			      e->name);
+		return buf_refuse(why,
+				  e->has_stages ? "--executor %s needs --stages TIME:TARGET,... or "
+						  "--shape"
+						: "--executor %s has no --stages and no --shape",
+				  e->name);
 	if (ask->stages && ask->shape)
-		return refuse(why, "--stages and --shape: give one of them");
+		return buf_refuse(why, "--stages and --shape: give one of them");
 	if (ask->shape && (!(e->is_open ? ask->rate != NULL : ask->vus > 0) || ask->requests))
-		return refuse(why, "--shape needs the peak as %s, and a --duration",
-			      e->is_open ? "--rate" : "--vus");
+		return buf_refuse(why, "--shape needs the peak as %s, and a --duration",
+				  e->is_open ? "--rate" : "--vus");
 	if (ask->stages && (ask->rate || ask->vus || ask->requests || ask->duration_ms))
-		return refuse(why, "--stages say how much and how long: leave out --rate, --vus, "
-				   "--requests and --duration (--start-rate, --start-vus: where "
-				   "they begin)");
+		return buf_refuse(why,
+				  "--stages say how much and how long: leave out --rate, --vus, "
+				  "--requests and --duration (--start-rate, --start-vus: where "
+				  "they begin)");
 	if (ask->start_rate && !(e->is_open && e->has_stages))
-		return refuse(why, "--start-rate is for --stages of calls a second");
+		return buf_refuse(why, "--start-rate is for --stages of calls a second");
 	if (ask->start_vus && (e->is_open || !e->has_stages))
-		return refuse(why, "--start-vus is for --executor ramping-vus");
+		return buf_refuse(why, "--start-vus is for --executor ramping-vus");
 	if (ask->vus && e->is_open)
-		return refuse(why, "--executor %s goes by --rate, not by --vus", e->name);
+		return buf_refuse(why, "--executor %s goes by --rate, not by --vus", e->name);
 	if (ask->rate && !e->is_open)
-		return refuse(why, "--executor %s goes by --vus, not by --rate", e->name);
+		return buf_refuse(why, "--executor %s goes by --vus, not by --rate", e->name);
 	if (ask->vus > LOAD_CONNECTIONS_MAX)
-		return refuse(why, "--vus %llu: expected at most %d; more users need more hosts",
-			      (unsigned long long)ask->vus, LOAD_CONNECTIONS_MAX);
+		return buf_refuse(why,
+				  "--vus %llu: expected at most %d; more users need more hosts",
+				  (unsigned long long)ask->vus, LOAD_CONNECTIONS_MAX);
 	if (e->has_iterations && !ask->requests)
-		return refuse(why, "--executor %s needs --requests", e->name);
+		return buf_refuse(why, "--executor %s needs --requests", e->name);
 	if (!e->is_open && !e->has_iterations && ask->requests)
-		return refuse(why, "--executor %s goes by --duration, not by --requests", e->name);
+		return buf_refuse(why, "--executor %s goes by --duration, not by --requests",
+				  e->name);
 	return 0;
 }
 
@@ -198,8 +194,9 @@ static int parse_stage(const char *text, const struct executor *e, struct ramp_s
 	if (!time || unit_parse_duration_ms(time, &out->duration_ms) ||
 	    parse_target(colon + 1, e, &out->target) || out->target < 0 || out->target > most ||
 	    (!e->is_open && out->target != floor(out->target)))
-		rc = refuse(why, "--stages %s: expected TIME:TARGET such as 30s:%s, at most %.0f",
-			    text, e->is_open ? "100/s" : "50", most);
+		rc = buf_refuse(why,
+				"--stages %s: expected TIME:TARGET such as 30s:%s, at most %.0f",
+				text, e->is_open ? "100/s" : "50", most);
 	free(time);
 	return rc;
 }
@@ -212,7 +209,7 @@ static int parse_stages(const struct load_ask *ask, const struct executor *e, st
 
 	while (!rc && (one = strsep(&rest, ",")) != NULL) {
 		if (w->ramp.count == RAMP_STAGES_MAX)
-			rc = refuse(why, "--stages: expected at most %d", RAMP_STAGES_MAX);
+			rc = buf_refuse(why, "--stages: expected at most %d", RAMP_STAGES_MAX);
 		else
 			rc = parse_stage(one, e, &w->ramp.stages[w->ramp.count++], why);
 	}
@@ -233,7 +230,7 @@ static int make_shape(const struct load_ask *ask, const struct executor *e, uint
 	if (base <= 0)
 		base = e->is_open ? SHAPE_BASE_RATIO * peak : ceil(SHAPE_BASE_RATIO * peak);
 	if (shape_make(ask->shape, base, peak, w->duration_ms, seed, &w->ramp))
-		return refuse(why, "--shape %s: expected one of %s", ask->shape, SHAPE_WORDS);
+		return buf_refuse(why, "--shape %s: expected one of %s", ask->shape, SHAPE_WORDS);
 	for (size_t i = 0; i < w->ramp.count && !e->is_open; i++)
 		w->ramp.stages[i].target = round(w->ramp.stages[i].target);
 	return 0;
@@ -270,15 +267,16 @@ static int fill_open(const struct load_ask *ask, struct load_work *w, struct buf
 	if (!ask->requests)
 		return 0;
 	if (ask->rate && ask->duration_ms)
-		return refuse(why, "--rate, --duration and --requests: two of them give the third; "
-				   "leave one out");
+		return buf_refuse(why,
+				  "--rate, --duration and --requests: two of them give the third; "
+				  "leave one out");
 	if (ask->duration_ms)
 		w->rate_per_s = requests * 1e3 / (double)ask->duration_ms;
 	else
 		w->duration_ms = (int64_t)ceil(requests * 1e3 / w->rate_per_s - 1e-6);
 	if (w->rate_per_s > RATE_MAX_PER_S)
-		return refuse(why, "that is %.0f calls a second; expected at most 1000000/s",
-			      w->rate_per_s);
+		return buf_refuse(why, "that is %.0f calls a second; expected at most 1000000/s",
+				  w->rate_per_s);
 	return 0;
 }
 
@@ -300,8 +298,8 @@ static int set_arrival(const struct load_ask *ask, struct load_work *w, struct b
 	w->arrival = known[0];
 	for (size_t i = 0; ask->arrival; i++) {
 		if (i == ARRAY_LEN(known))
-			return refuse(why, "--arrival %s: expected uniform or poisson",
-				      ask->arrival);
+			return buf_refuse(why, "--arrival %s: expected uniform or poisson",
+					  ask->arrival);
 		if (strcmp(known[i], ask->arrival) != 0)
 			continue;
 		w->arrival = known[i];
@@ -315,7 +313,7 @@ static int set_seed(const struct load_ask *ask, struct load_plan *p, struct buf 
 	if (!ask->seed)
 		digest_random(&p->seed, sizeof(p->seed));
 	else if (unit_parse_u64(ask->seed, &p->seed))
-		return refuse(why, "--seed %s: expected a whole number below 2^64", ask->seed);
+		return buf_refuse(why, "--seed %s: expected a whole number below 2^64", ask->seed);
 	return 0;
 }
 
@@ -408,12 +406,12 @@ static int set_processes(const struct load_ask *ask, struct load_plan *p, struct
 		return 0;
 	}
 	if (unit_parse_u64(ask->processes, &asked) || asked < 1 || asked > LOAD_PROCESSES_MAX)
-		return refuse(why, "--processes %s: expected auto or a number from 1 to %d",
-			      ask->processes, LOAD_PROCESSES_MAX);
+		return buf_refuse(why, "--processes %s: expected auto or a number from 1 to %d",
+				  ask->processes, LOAD_PROCESSES_MAX);
 	if (asked > most)
-		return refuse(why,
-			      "--processes %llu: the load is too small to be cut into more than %u",
-			      (unsigned long long)asked, most);
+		return buf_refuse(
+			why, "--processes %llu: the load is too small to be cut into more than %u",
+			(unsigned long long)asked, most);
 	p->processes = (uint32_t)asked;
 	return 0;
 }
@@ -424,17 +422,17 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 
 	p->timeout_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS_DEFAULT;
 	if (p->timeout_ms > TIMEOUT_MS_MAX)
-		return refuse(why, "--timeout: expected at most 15m");
+		return buf_refuse(why, "--timeout: expected at most 15m");
 	if (ask->connections > LOAD_CONNECTIONS_MAX)
-		return refuse(why, "--connections %llu: expected at most %d",
-			      (unsigned long long)ask->connections, LOAD_CONNECTIONS_MAX);
+		return buf_refuse(why, "--connections %llu: expected at most %d",
+				  (unsigned long long)ask->connections, LOAD_CONNECTIONS_MAX);
 	if (ask->streams && !ask->is_http2)
-		return refuse(why, "--streams is for --http 2 or auto");
+		return buf_refuse(why, "--streams is for --http 2 or auto");
 	if (ask->streams > LOAD_CONNECTIONS_MAX)
-		return refuse(why, "--streams %llu: expected at most %d",
-			      (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
+		return buf_refuse(why, "--streams %llu: expected at most %d",
+				  (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
 	if (ask->spin && (unit_parse_duration_ns(ask->spin, &spin_ns) || spin_ns > NS_PER_MS))
-		return refuse(why, "--spin %s: expected a duration of at most 1ms", ask->spin);
+		return buf_refuse(why, "--spin %s: expected a duration of at most 1ms", ask->spin);
 	p->spin = ask->spin;
 	for (size_t i = 0; i < p->work_count; i++)
 		set_in_flight(ask, &p->works[i]);

@@ -8,23 +8,14 @@
 
 #define SCALE_MAX 1e6
 
-PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static int read_scale(const char *option, const char *text, double *out, struct buf *why)
 {
 	*out = 1;
 	if (!text)
 		return 0;
 	if (unit_parse_double(text, out) || !(*out > 0 && *out <= SCALE_MAX))
-		return refuse(why, "--%s %s: expected a number above 0, as 2 or 0.5", option, text);
+		return buf_refuse(why, "--%s %s: expected a number above 0, as 2 or 0.5", option,
+				  text);
 	return 0;
 }
 
@@ -37,7 +28,7 @@ static int measure(struct load_replay *r, const struct buf *text, struct load_wo
 	int rc = trace_parse(buf_str(text), text->len_bytes, &t, trace_why);
 
 	if (rc)
-		return refuse(why, "--replay %s: %s", r->file.name, trace_why);
+		return buf_refuse(why, "--replay %s: %s", r->file.name, trace_why);
 	w->replay_calls = trace_calls(&t, r->times);
 	w->replay_peak_per_s = trace_most_within(&t, r->speed, r->times, MS_PER_S);
 	if (w->replay_calls)
@@ -45,8 +36,9 @@ static int measure(struct load_replay *r, const struct buf *text, struct load_wo
 					 NS_PER_MS +
 				 1;
 	trace_release(&t);
-	return w->replay_calls ? 0
-			       : refuse(why, "--replay %s: no call is left of it", r->file.name);
+	return w->replay_calls
+		       ? 0
+		       : buf_refuse(why, "--replay %s: no call is left of it", r->file.name);
 }
 
 int load_replay_read(const struct load_ask *ask, struct load_replay *r, struct load_work *w,

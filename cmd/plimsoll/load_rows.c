@@ -8,16 +8,6 @@
 
 #define ROWS_MAX_BYTES (16u * 1024u * 1024u)
 
-PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static int check(const char *what, const char *text, size_t len_bytes, struct buf *why)
 {
 	struct template_mistake m;
@@ -25,7 +15,7 @@ static int check(const char *what, const char *text, size_t len_bytes, struct bu
 	int rc = template_parse(text, len_bytes, &t, &m);
 
 	template_release(&t);
-	return rc ? refuse(why, "--template: %s, byte %zu: %s", what, m.at_byte, m.why) : 0;
+	return rc ? buf_refuse(why, "--template: %s, byte %zu: %s", what, m.at_byte, m.why) : 0;
 }
 
 /* What begins as JSON is filled in as JSON. */
@@ -45,8 +35,8 @@ static int read_order(const struct load_call *call, struct load_rows *r, struct 
 		if (!strcmp(known[i], call->rows_order))
 			r->order = known[i];
 	if (call->rows_order && strcmp(r->order, call->rows_order) != 0)
-		return refuse(why, "--rows-order %s: expected in-order or random",
-			      call->rows_order);
+		return buf_refuse(why, "--rows-order %s: expected in-order or random",
+				  call->rows_order);
 	return 0;
 }
 
@@ -89,7 +79,7 @@ int load_target_fill(const struct load_call *call, struct load_target *t, struct
 
 	if (!call->has_templates)
 		return call->rows || call->rows_order
-			       ? refuse(why, "--rows and --rows-order are for --template")
+			       ? buf_refuse(why, "--rows and --rows-order are for --template")
 			       : 0;
 	t->is_template = template_is_one(t->url);
 	if (t->is_template)

@@ -294,17 +294,6 @@ static int start(struct load_run *r, uint32_t i, struct wall at, const struct ar
 	return rc ? rc : loop_watch(r->loop, &ld->end);
 }
 
-/* As many descriptors as the host allows: each connection is one. Children inherit it. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static double children_cpu_s(void)
 {
 	struct rusage u;
@@ -341,7 +330,7 @@ static int begin(struct load_run *r)
 	int rc;
 
 	digest_id_random('r', r->id);
-	raise_file_limit();
+	proc_want_descriptors(PROC_ALL_DESCRIPTORS);
 	make_args(r, program, &a);
 	rc = loop_signals(r->loop, signals, ARRAY_LEN(signals), on_signal, r);
 	for (uint32_t i = 0; i < r->plan->processes && !rc; i++)

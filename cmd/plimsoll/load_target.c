@@ -19,16 +19,6 @@
 #define SOCKET_PATH_MAX_BYTES 107
 #define PAYLOAD_MAX_BYTES (40u * 1024u) /* as base64 in an event of 64 KiB */
 
-PRINTF_LIKE(2, 3) static int refuse(struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static char *dup_or_null(const char *s)
 {
 	return s ? x_strdup(s) : NULL;
@@ -59,17 +49,18 @@ static int add_header(struct load_target *t, const char *line, struct buf *why)
 	size_t name_bytes = colon ? (size_t)(colon - line) : 0;
 
 	if (!colon || !is_name(line, name_bytes))
-		return refuse(why, "--header: expected \"Name: value\", or @FILE with such lines");
+		return buf_refuse(why,
+				  "--header: expected \"Name: value\", or @FILE with such lines");
 	value += strspn(value, " \t");
 	if (!is_printable(value))
-		return refuse(why, "--header %.*s: the value holds a control character",
-			      (int)name_bytes, line);
+		return buf_refuse(why, "--header %.*s: the value holds a control character",
+				  (int)name_bytes, line);
 	if (t->header_count == LOAD_HEADERS_MAX)
-		return refuse(why, "--header: expected at most %d of them", LOAD_HEADERS_MAX);
+		return buf_refuse(why, "--header: expected at most %d of them", LOAD_HEADERS_MAX);
 	for (size_t i = 0; i < t->header_count; i++)
 		if (strlen(t->headers[i].name) == name_bytes &&
 		    !strncasecmp(t->headers[i].name, line, name_bytes))
-			return refuse(why, "--header %.*s: given twice", (int)name_bytes, line);
+			return buf_refuse(why, "--header %.*s: given twice", (int)name_bytes, line);
 	t->headers[t->header_count++] =
 		(struct load_header){x_strndup(line, name_bytes), x_strdup(value)};
 	return 0;
@@ -81,7 +72,7 @@ static int add_header_file(struct load_target *t, const char *path, struct buf *
 	int rc = fs_read(path, &text);
 
 	if (rc)
-		rc = refuse(why, "--header @%s: cannot read it: %s", path, strerror(-rc));
+		rc = buf_refuse(why, "--header @%s: cannot read it: %s", path, strerror(-rc));
 	for (char *at = text.data, *end; !rc && at && *at; at = end) {
 		end = at + strcspn(at, "\r\n");
 		if (*end)
@@ -116,10 +107,10 @@ static int add_payload(struct load_target *t, struct buf *bytes, struct buf *why
 	for (size_t i = 0; i < t->payload_count; i++)
 		sum += t->payloads[i].len_bytes;
 	if (t->payload_count == LOAD_PAYLOADS_MAX)
-		return refuse(why, "--data: expected at most %d of them", LOAD_PAYLOADS_MAX);
+		return buf_refuse(why, "--data: expected at most %d of them", LOAD_PAYLOADS_MAX);
 	if (sum > PAYLOAD_MAX_BYTES || buf_is_over(bytes))
-		return refuse(why, "the data are longer than %u bytes, the most that is sent",
-			      PAYLOAD_MAX_BYTES);
+		return buf_refuse(why, "the data are longer than %u bytes, the most that is sent",
+				  PAYLOAD_MAX_BYTES);
 	t->payloads[t->payload_count++] = (struct load_payload){
 		.bytes = buf_steal(bytes), .len_bytes = len_bytes, .weight = 1};
 	return 0;
@@ -140,7 +131,7 @@ static int read_payload(struct load_target *t, const char *text, const char *pat
 	if (!path)
 		buf_adds(&bytes, text);
 	if (rc && rc != -EFBIG)
-		rc = refuse(why, "cannot read %s: %s", path, strerror(-rc));
+		rc = buf_refuse(why, "cannot read %s: %s", path, strerror(-rc));
 	else
 		rc = add_payload(t, &bytes, why);
 	buf_release(&bytes);
@@ -177,8 +168,8 @@ static int set_method(const struct load_call *call, struct load_target *t, struc
 	if (!call->method)
 		return 0;
 	if (!is_name(call->method, strlen(call->method)) || strlen(call->method) > 32)
-		return refuse(why, "--method %s: expected a word such as GET, POST or PUT",
-			      call->method);
+		return buf_refuse(why, "--method %s: expected a word such as GET, POST or PUT",
+				  call->method);
 	t->http_method = x_strdup(call->method);
 	return 0;
 }
@@ -193,7 +184,7 @@ static int set_version(const struct load_call *call, struct load_target *t, stru
 		if (!strcmp(known[i], call->http_version))
 			t->http_version = x_strdup(known[i]);
 	if (call->http_version && !t->http_version)
-		return refuse(why, "--http %s: expected 1.1, 2 or auto", call->http_version);
+		return buf_refuse(why, "--http %s: expected 1.1, 2 or auto", call->http_version);
 	return 0;
 }
 
@@ -203,21 +194,21 @@ static int take_path(const char *option, const char *path, char **out, struct bu
 	if (!path)
 		return 0;
 	*out = realpath(path, NULL);
-	return *out ? 0 : refuse(why, "%s %s: %s", option, path, strerror(errno));
+	return *out ? 0 : buf_refuse(why, "%s %s: %s", option, path, strerror(errno));
 }
 
 static int take_files(const struct load_call *call, struct load_target *t, struct buf *why)
 {
 	if (!call->cert_file != !call->key_file)
-		return refuse(why, "--cert and --key: give both");
+		return buf_refuse(why, "--cert and --key: give both");
 	if (take_path("--cacert", call->ca_file, &t->ca_file, why) ||
 	    take_path("--cert", call->cert_file, &t->cert_file, why) ||
 	    take_path("--key", call->key_file, &t->key_file, why) ||
 	    take_path("--unix-socket", call->unix_socket, &t->unix_socket, why))
 		return -EINVAL;
 	if (t->unix_socket && strlen(t->unix_socket) > SOCKET_PATH_MAX_BYTES)
-		return refuse(why, "--unix-socket %s: a path of at most %d bytes", t->unix_socket,
-			      SOCKET_PATH_MAX_BYTES);
+		return buf_refuse(why, "--unix-socket %s: a path of at most %d bytes",
+				  t->unix_socket, SOCKET_PATH_MAX_BYTES);
 	return 0;
 }
 
@@ -250,22 +241,23 @@ int load_target_url(const struct load_call *call, const char *url, struct load_t
 
 	*out = (struct load_target){.kind = "http", .account = x_strdup("load")};
 	if (has_userinfo(url))
-		return refuse(why, "a URL with a name and a password would be seen by everyone on "
-				   "this host; put Authorization: into a file and give --header "
-				   "@FILE");
+		return buf_refuse(why,
+				  "a URL with a name and a password would be seen by everyone on "
+				  "this host; put Authorization: into a file and give --header "
+				  "@FILE");
 	origin = call->has_templates ? x_strndup(url, origin_bytes(url)) : x_strdup(url);
 	rc = http_url_split(origin, &u);
 	if (!rc)
 		out->authority = x_strndup(u.authority, u.authority_bytes);
 	free(origin);
 	if (rc)
-		return refuse(why, "%s: expected http://HOST/ or https://HOST/, without spaces",
-			      url);
+		return buf_refuse(why, "%s: expected http://HOST/ or https://HOST/, without spaces",
+				  url);
 	if (call->qualifier)
-		return refuse(why, "--qualifier is for functions");
+		return buf_refuse(why, "--qualifier is for functions");
 	out->url = x_strdup(url);
 	if (out->authority[strspn(out->authority, AUTHORITY_BYTES)])
-		return refuse(why, "%s: expected a host of letters, digits, . and -", url);
+		return buf_refuse(why, "%s: expected a host of letters, digits, . and -", url);
 	rc = set_method(call, out, why);
 	if (!rc)
 		rc = set_version(call, out, why);
@@ -347,8 +339,8 @@ static int set_lambda(const struct load_call *call, const struct config_account 
 		      struct buf *why)
 {
 	if (call->method || call->headers.count)
-		return refuse(why, "--method and --header are for URLs; a Lambda function is "
-				   "invoked with --data");
+		return buf_refuse(why, "--method and --header are for URLs; a Lambda function is "
+				       "invoked with --data");
 	t->kind = "lambda-invoke";
 	t->function = x_strdup(rule && rule->cloud_name ? rule->cloud_name : name);
 	t->qualifier = dup_or_null(call->qualifier ? call->qualifier : rule ? rule->alias : NULL);
@@ -363,9 +355,9 @@ static int set_http(const struct load_call *call, const struct config_function *
 		    struct load_target *t, struct buf *why)
 {
 	if (!rule || !rule->url)
-		return refuse(why, "no rule of the settings says where it is (url:)");
+		return buf_refuse(why, "no rule of the settings says where it is (url:)");
 	if (call->qualifier)
-		return refuse(why, "--qualifier is for functions of AWS");
+		return buf_refuse(why, "--qualifier is for functions of AWS");
 	t->kind = "http";
 	t->url = x_strdup(rule->url);
 	t->is_template = template_is_one(rule->url);
@@ -382,15 +374,17 @@ int load_target_function(const struct load_call *call, const struct settings *s,
 
 	*out = (struct load_target){0};
 	if (subject_parse(subject_text, &subject))
-		return refuse(why, "%s: expected account/function", subject_text);
+		return buf_refuse(why, "%s: expected account/function", subject_text);
 	a = config_account(s->config, subject.account);
 	rule = config_rule(s->config, subject.account, subject.function);
 	if (call->has_templates || call->rows)
-		return refuse(why, "--template and --rows are for URLs; for a function its rule "
-				   "says them");
+		return buf_refuse(why,
+				  "--template and --rows are for URLs; for a function its rule "
+				  "says them");
 	if (call->ca_file || call->cert_file || call->key_file || call->unix_socket)
-		return refuse(why, "--cacert, --cert, --key and --unix-socket are for URLs; for a "
-				   "function its account says them");
+		return buf_refuse(why,
+				  "--cacert, --cert, --key and --unix-socket are for URLs; for a "
+				  "function its account says them");
 	out->account = x_strdup(subject.account);
 	out->authority = x_strdup(subject_text);
 	rc = set_version(call, out, why);

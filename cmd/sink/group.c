@@ -1,8 +1,6 @@
 /* From what is known of a function to its group of metrics. */
 #include "cmd/sink/ledger.h"
 
-#include "cmd/sink/named.h"
-
 #define MICRO 1e6
 
 /* Data that a metric has no room for is left out; what a sink can show is in the archive. */

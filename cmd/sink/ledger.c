@@ -1,6 +1,5 @@
 #include "cmd/sink/ledger.h"
 
-#include "cmd/sink/named.h"
 #include "common/base/unit.h"
 #include "common/stats/hdr.h"
 

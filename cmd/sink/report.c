@@ -2,7 +2,6 @@
 
 #include "cmd/sink/details.h"
 #include "cmd/sink/figures.h"
-#include "cmd/sink/named.h"
 #include "common/base/table.h"
 
 #define WORD_COLUMNS 13 /* "no-difference" */

@@ -87,20 +87,6 @@ static int64_t count_requests(const struct json *data)
 	return sum;
 }
 
-static const struct json *find_variant(const struct json *data, const char *name)
-{
-	const struct json *variants = json_get(data, "variants");
-
-	for (size_t i = 0; i < json_len(variants); i++) {
-		const struct json *v = json_elem(variants, i);
-		const char *own = json_get_str(v, "name");
-
-		if (own != NULL && strcmp(own, name) == 0)
-			return v;
-	}
-	return NULL;
-}
-
 /* The event with what is computed from it; the texts must outlive the statement. */
 struct run_row {
 	const char *function;
@@ -132,7 +118,8 @@ static void run_row_init(struct run_row *row, const char *function, const struct
 
 static void bind_variants(sqlite3_stmt *s, const struct json *data)
 {
-	const struct json *old = find_variant(data, "old"), *new = find_variant(data, "new");
+	const struct json *old = json_named(json_get(data, "variants"), "old"),
+			  *new = json_named(json_get(data, "variants"), "new");
 
 	bind_text(s, ":old_version", json_get_str(old, "qualifier"));
 	bind_text(s, ":new_version", json_get_str(new, "qualifier"));

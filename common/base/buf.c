@@ -1,5 +1,6 @@
 #include "common/base/buf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,16 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 		buf_commit(b, (size_t)need);
 	}
 	va_end(again);
+}
+
+int buf_refuse(struct buf *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(why, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -40,6 +40,8 @@ void buf_add(struct buf *b, const void *data, size_t len_bytes);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 PRINTF_LIKE(2, 3) void buf_addf(struct buf *b, const char *fmt, ...);
+/* Adds why something is refused: always -EINVAL, so that a parser can return it at once. */
+PRINTF_LIKE(2, 3) int buf_refuse(struct buf *why, const char *fmt, ...);
 PRINTF_LIKE(2, 0) void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
 /* Drops bytes from the front, or all after a length. */
 void buf_consume(struct buf *b, size_t len_bytes);

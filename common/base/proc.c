@@ -328,3 +328,13 @@ int proc_run(const struct proc_spec *spec, const struct buf *input, int64_t time
 	proc_release(&p);
 	return rc;
 }
+
+void proc_want_descriptors(uint64_t count)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= count)
+		return;
+	limit.rlim_cur = MIN_OF(limit.rlim_max, (rlim_t)count);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}

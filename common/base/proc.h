@@ -36,6 +36,11 @@ struct proc {
 	bool has_own_group;
 };
 
+#define PROC_ALL_DESCRIPTORS UINT64_MAX
+/* Lifts our own soft limit of open files to this many, as far as the hard one allows; children
+ * inherit it. Never lowers it. */
+void proc_want_descriptors(uint64_t count);
+
 /* -errno; -ENOENT when the program is not found (told apart from its own exit 127). */
 MUST_CHECK int proc_spawn(const struct proc_spec *spec, struct proc *out);
 /* Reaps. Exit code, or 128 + signal for a child that was killed. -EAGAIN while it runs. */

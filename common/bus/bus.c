@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+
+#include "common/base/proc.h"
 
 #define LOOK_NS NS_PER_S
 /* Connections that only sit there cost descriptors; more than this no host of ours needs. */
@@ -225,22 +226,12 @@ bool bus_is_allowed(const struct bus *b, const char *name)
 
 /* ---- the context ---- */
 
-/* Lifts the soft limit: libzmq can accept nobody when descriptors are out. */
-static void want_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur >= DESCRIPTORS_WANTED)
-		return;
-	r.rlim_cur = MIN_OF(r.rlim_max, (rlim_t)DESCRIPTORS_WANTED);
-	(void)setrlimit(RLIMIT_NOFILE, &r);
-}
-
 struct bus *bus_new(struct loop *l)
 {
 	struct bus *b = x_calloc(1, sizeof(*b));
 
-	want_descriptors();
+	/* libzmq can accept nobody when descriptors are out. */
+	proc_want_descriptors(DESCRIPTORS_WANTED);
 	b->loop = l;
 	b->look.run = look;
 	b->zmq = zmq_ctx_new();

@@ -177,6 +177,17 @@ struct json *json_elem(const struct json *a, size_t i)
 	return own(json_array_get(lib(a), i));
 }
 
+struct json *json_named(const struct json *a, const char *name)
+{
+	for (size_t i = 0; i < json_len(a); i++) {
+		const char *own_name = json_get_str(json_elem(a, i), "name");
+
+		if (own_name && strcmp(own_name, name) == 0)
+			return json_elem(a, i);
+	}
+	return NULL;
+}
+
 void json_push(struct json *a, struct json *value_take)
 {
 	if (json_array_append_new(lib(a), lib(value_take)))

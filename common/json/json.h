@@ -100,6 +100,8 @@ bool json_next(const struct json *o, void **it, const char **key, struct json **
 size_t json_len(const struct json *v); /* elements or members; 0 for others */
 struct json *json_elem(const struct json *a, size_t i);
 void json_push(struct json *a, struct json *value_take);
+/* The first element, an object, whose "name" is this; borrowed, NULL when there is none. */
+struct json *json_named(const struct json *a, const char *name);
 
 /* scalars */
 const char *json_str(const struct json *v); /* NULL when not a string */

@@ -183,6 +183,20 @@ static void test_neutral_values(void **state)
 	json_free(NULL);
 }
 
+static void test_element_by_name(void **state)
+{
+	const char *text = "[{\"name\": 1}, 7, {\"name\": \"b\", \"i\": 2}, {\"name\": \"b\"}]";
+	struct json *list = NULL;
+
+	(void)state;
+	assert_int_equal(json_parse(text, strlen(text), 1000, &list, NULL), 0);
+	assert_int_equal(json_get_int(json_named(list, "b"), "i", 0), 2);
+	assert_null(json_named(list, "a"));
+	assert_null(json_named(json_elem(list, 2), "b"));
+	assert_null(json_named(NULL, "b"));
+	json_free(list);
+}
+
 static void test_building(void **state)
 {
 	struct json *o = json_obj(), *list = json_arr(), *copy;
@@ -222,7 +236,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),	cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_written_as_read), cmocka_unit_test(test_sorted_and_pretty),
 		cmocka_unit_test(test_paths),		cmocka_unit_test(test_neutral_values),
-		cmocka_unit_test(test_building),
+		cmocka_unit_test(test_element_by_name), cmocka_unit_test(test_building),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
