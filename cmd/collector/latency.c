@@ -258,8 +258,7 @@ static bool by_environments(const struct metric_spec *spec, struct sides *sides,
 /* What a draw of blocks is asked. */
 struct drawn {
 	const struct metric_spec *spec;
-	struct boot_value *values[VARIANT_COUNT];
-	size_t count[VARIANT_COUNT];
+	struct boot_sample of[VARIANT_COUNT];
 	enum scale scale;
 };
 
@@ -271,9 +270,9 @@ static double drawn_difference(const uint32_t *times, size_t block_count, void *
 	(void)block_count;
 	for (int v = 0; v < VARIANT_COUNT; v++) {
 		if (d->spec->stat == STAT_MEAN)
-			of[v] = boot_mean(d->values[v], d->count[v], times);
+			of[v] = boot_sample_mean(&d->of[v], times);
 		else
-			of[v] = boot_quantile(d->values[v], d->count[v], times, d->spec->q);
+			of[v] = boot_sample_quantile(&d->of[v], times);
 		/* The mean is taken before its logarithm. */
 		if (d->spec->stat == STAT_MEAN && d->scale == SCALE_LOG)
 			of[v] = log(of[v]);
@@ -291,19 +290,18 @@ static double draw(const struct gathered *g, const struct metric_spec *spec,
 
 	for (int v = 0; v < VARIANT_COUNT; v++) {
 		const struct side *side = &sides->of[v];
+		struct boot_value *values = x_calloc(side->count + 1, sizeof(*values));
 
-		d.values[v] = x_calloc(side->count + 1, sizeof(*d.values[v]));
-		d.count[v] = side->count;
 		for (size_t i = 0; i < side->count; i++)
-			d.values[v][i] = (struct boot_value){side->points[i].value[taken],
-							     side->points[i].block};
-		boot_sort(d.values[v], d.count[v]);
+			values[i] = (struct boot_value){side->points[i].value[taken],
+							side->points[i].block};
+		boot_sample_init(&d.of[v], values, side->count, g->block_count, spec->q);
 	}
 	diff = drawn_difference(NULL, 0, &d);
 	if (g->block_count >= BOOT_BLOCKS_MIN)
 		boot_run(out, g->block_count, seed, drawn_difference, &d);
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		free(d.values[v]);
+		boot_sample_release(&d.of[v]);
 	return diff;
 }
 

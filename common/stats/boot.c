@@ -75,10 +75,30 @@ static int by_value(const void *a, const void *b)
 	return (x->block > y->block) - (x->block < y->block);
 }
 
-void boot_sort(struct boot_value *v, size_t count)
+void boot_sample_init(struct boot_sample *s, struct boot_value *values_take, size_t count,
+		      size_t block_count, double q)
 {
-	if (count > 0)
-		qsort(v, count, sizeof(*v), by_value);
+	*s = (struct boot_sample){.sorted = values_take, .count = count, .q = q};
+	s->block_count = block_count;
+	s->in_block = x_calloc(block_count + 1, sizeof(*s->in_block));
+	s->before_start = x_calloc(block_count + 1, sizeof(*s->before_start));
+	if (count == 0)
+		return;
+	qsort(s->sorted, count, sizeof(*s->sorted), by_value);
+	s->start = (size_t)(q * (double)(count - 1));
+	for (size_t i = 0; i < count; i++) {
+		BUG_ON(s->sorted[i].block >= block_count);
+		s->in_block[s->sorted[i].block]++;
+		s->before_start[s->sorted[i].block] += i < s->start;
+	}
+}
+
+void boot_sample_release(struct boot_sample *s)
+{
+	free(s->sorted);
+	free(s->in_block);
+	free(s->before_start);
+	*s = (struct boot_sample){0};
 }
 
 static uint64_t weight_of(const struct boot_value *v, const uint32_t *times)
@@ -86,43 +106,64 @@ static uint64_t weight_of(const struct boot_value *v, const uint32_t *times)
 	return times ? times[v->block] : 1;
 }
 
-double boot_quantile(const struct boot_value *sorted, size_t count, const uint32_t *times, double q)
+/* How many values a draw has of those that are counted by block. */
+static uint64_t drawn(const struct boot_sample *s, const uint32_t *counts, const uint32_t *times)
 {
-	uint64_t total = 0, seen = 0;
-	size_t i = 0;
+	uint64_t sum = 0;
 
-	for (size_t k = 0; k < count; k++)
-		total += weight_of(&sorted[k], times);
+	for (size_t b = 0; b < s->block_count; b++)
+		sum += (uint64_t)counts[b] * (times ? times[b] : 1);
+	return sum;
+}
+
+/*
+ * The value at a place of the drawn sample lies near the one at the same share of the whole
+ * sample, so the search goes up or down from there: a few steps instead of half of all values.
+ * seen is left at the number of drawn values up to and with that one.
+ */
+static size_t at_place(const struct boot_sample *s, const uint32_t *times, uint64_t place,
+		       uint64_t *seen)
+{
+	size_t i = s->start;
+
+	*seen = drawn(s, s->before_start, times);
+	while (*seen > place)
+		*seen -= weight_of(&s->sorted[--i], times);
+	while ((*seen += weight_of(&s->sorted[i], times)) <= place)
+		i++;
+	return i;
+}
+
+double boot_sample_quantile(const struct boot_sample *s, const uint32_t *times)
+{
+	uint64_t total = drawn(s, s->in_block, times), seen;
+
 	if (total == 0)
 		return (double)NAN;
 	/* The place in the drawn sample, as quantile_of_sorted has it: between two neighbours. */
-	double place = q * (double)(total - 1);
+	double place = s->q * (double)(total - 1);
 	uint64_t below = (uint64_t)place;
 	double between = place - (double)below;
+	size_t i = at_place(s, times, below, &seen);
+	double low = s->sorted[i].value;
 
-	for (;; i++) {
-		seen += weight_of(&sorted[i], times);
-		if (seen > below)
-			break;
-	}
-	double low = sorted[i].value;
 	if (between <= 0 || seen > below + 1)
 		return low;
-	for (i++; weight_of(&sorted[i], times) == 0;)
+	for (i++; weight_of(&s->sorted[i], times) == 0;)
 		i++;
-	return low + between * (sorted[i].value - low);
+	return low + between * (s->sorted[i].value - low);
 }
 
-double boot_mean(const struct boot_value *v, size_t count, const uint32_t *times)
+double boot_sample_mean(const struct boot_sample *s, const uint32_t *times)
 {
 	uint64_t total = 0;
 	double sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		uint64_t weight = weight_of(&v[i], times);
+	for (size_t i = 0; i < s->count; i++) {
+		uint64_t weight = weight_of(&s->sorted[i], times);
 
 		total += weight;
-		sum += (double)weight * v[i].value;
+		sum += (double)weight * s->sorted[i].value;
 	}
 	return total == 0 ? (double)NAN : sum / (double)total;
 }

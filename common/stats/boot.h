@@ -46,16 +46,28 @@ void boot_widen(double level, double lottery, double environments, double estima
 /* FNV-1a over the text, then one step of splitmix64. */
 uint64_t boot_seed(const char *text);
 
-/* Values in ascending order with the block each belongs to: quantiles of a draw without sorting. */
 struct boot_value {
 	double value;
 	uint32_t block;
 };
-void boot_sort(struct boot_value *v, size_t count);
-/* The weighted quantile (lower of the middle two is averaged with the upper); NAN when empty.
- * times NULL counts each once. */
-double boot_quantile(const struct boot_value *sorted, size_t count, const uint32_t *times,
-		     double q);
-double boot_mean(const struct boot_value *v, size_t count, const uint32_t *times);
+
+/* The values of one side, made ready for the same question of many draws. */
+struct boot_sample {
+	struct boot_value *sorted; /* owned */
+	size_t count, block_count;
+	double q;
+	size_t start;		/* the quantile of a draw lies near this one */
+	uint32_t *in_block;	/* how many values block b has */
+	uint32_t *before_start; /* ... and how many of them stand before start */
+};
+
+/* Takes the values, in any order; every block is below block_count. */
+void boot_sample_init(struct boot_sample *s, struct boot_value *values_take, size_t count,
+		      size_t block_count, double q);
+void boot_sample_release(struct boot_sample *s);
+/* The weighted quantile q (lower of the middle two is averaged with the upper); NAN when empty.
+ * times NULL counts each block once. */
+double boot_sample_quantile(const struct boot_sample *s, const uint32_t *times);
+double boot_sample_mean(const struct boot_sample *s, const uint32_t *times);
 
 #endif

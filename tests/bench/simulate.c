@@ -367,7 +367,8 @@ static void print_event(enum event_kind kind, const char *id, const char *run, s
 /* All calls of one run, each a block of its own: a bootstrap that knows calls and nothing else. */
 struct plain {
 	struct boot_value *values[VARIANT_COUNT];
-	size_t count;
+	struct boot_sample of[VARIANT_COUNT];
+	size_t count; /* a side */
 };
 
 static double ratio_of_medians(const uint32_t *times, size_t block_count, void *ctx)
@@ -375,8 +376,8 @@ static double ratio_of_medians(const uint32_t *times, size_t block_count, void *
 	const struct plain *p = ctx;
 
 	(void)block_count;
-	return boot_quantile(p->values[VARIANT_NEW], p->count, times, 0.5) -
-	       boot_quantile(p->values[VARIANT_OLD], p->count, times, 0.5);
+	return boot_sample_quantile(&p->of[VARIANT_NEW], times) -
+	       boot_sample_quantile(&p->of[VARIANT_OLD], times);
 }
 
 static const char *plain_verdict(const struct world *w, struct plain *p, uint64_t seed)
@@ -385,7 +386,7 @@ static const char *plain_verdict(const struct world *w, struct plain *p, uint64_
 	double low = (double)NAN, high = (double)NAN;
 
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		boot_sort(p->values[v], p->count);
+		boot_sample_init(&p->of[v], p->values[v], p->count, 2 * p->count, 0.5);
 	boot_run(&b, 2 * p->count, seed, ratio_of_medians, p);
 	BUG_ON(boot_bounds(&b, 0.95, &low, &high) != 0);
 	boot_release(&b);
@@ -416,7 +417,7 @@ static void run_sequential(struct world *w, uint64_t seed, FILE *out)
 	}
 	fprintf(out, "%s\n", plain_verdict(w, &p, seed));
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		free(p.values[v]);
+		boot_sample_release(&p.of[v]);
 }
 
 /* ---- all runs ---- */

@@ -147,8 +147,6 @@ static void test_welch(void **state)
 static void test_quantiles(void **state)
 {
 	double v[] = {4, 1, 3, 2}, one[] = {7};
-	struct boot_value b[] = {{4, 1}, {1, 0}, {3, 1}, {2, 0}};
-	const uint32_t twice_first[] = {2, 0}, none[] = {0, 0}, both[] = {1, 1};
 
 	(void)state;
 	assert_near(quantile_in_place(v, 4, 0.5), 2.5, 0);
@@ -156,13 +154,68 @@ static void test_quantiles(void **state)
 	assert_near(quantile_of_sorted(v, 4, 1), 4, 0);
 	assert_near(quantile_in_place(one, 1, 0.5), 7, 0);
 	assert_true(isnan(quantile_in_place(NULL, 0, 0.5)));
-	boot_sort(b, 4);
-	assert_near(boot_quantile(b, 4, NULL, 0.5), 2.5, 0);
-	assert_near(boot_quantile(b, 4, both, 0.25), 1.75, 1e-12);
-	assert_near(boot_quantile(b, 4, twice_first, 0.5), 1.5, 0); /* 1 1 2 2 */
-	assert_near(boot_quantile(b, 4, twice_first, 1), 2, 0);
-	assert_true(isnan(boot_quantile(b, 4, none, 0.5)));
-	assert_near(boot_mean(b, 4, twice_first), 1.5, 0);
+}
+
+static void test_quantiles_of_draws(void **state)
+{
+	static const struct boot_value b[] = {{4, 1}, {1, 0}, {3, 1}, {2, 0}};
+	static const uint32_t twice_first[] = {2, 0}, none[] = {0, 0}, both[] = {1, 1},
+			      twice_second[] = {0, 2};
+	static const struct {
+		const uint32_t *times;
+		double q, want;
+	} cases[] = {
+		{NULL, 0.5, 2.5},	 {both, 0.25, 1.75},
+		{twice_first, 0.5, 1.5}, /* 1 1 2 2 */
+		{twice_first, 1, 2},	 {twice_first, 0, 1},
+		{twice_second, 0, 3},	 {twice_second, 0.5, 3.5},
+		{twice_second, 1, 4},	 {none, 0.5, (double)NAN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct boot_value *values = x_calloc(4, sizeof(*values));
+		struct boot_sample s;
+		double got;
+
+		memcpy(values, b, sizeof(b));
+		boot_sample_init(&s, values, 4, 2, cases[i].q);
+		got = boot_sample_quantile(&s, cases[i].times);
+		if (!(fabs(got - cases[i].want) < 1e-12) && !(isnan(got) && isnan(cases[i].want)))
+			fail_msg("case %zu: %g, want %g", i, got, cases[i].want);
+		assert_near(boot_sample_mean(&s, twice_first), 1.5, 0);
+		boot_sample_release(&s);
+	}
+}
+
+/* The short cut finds what writing out every draw and sorting it finds, to the bit. */
+static void test_draws_against_writing_them_out(void **state)
+{
+	static const double qs[] = {0, 0.05, 0.5, 0.95, 0.99, 1};
+	struct rng rng = {7};
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		size_t count = 1 + rng_below(&rng, 60), blocks = 1 + rng_below(&rng, 8), all = 0;
+		struct boot_value *values = x_calloc(count, sizeof(*values));
+		double out[60 * 8 * 2], q = qs[rng_below(&rng, ARRAY_LEN(qs))];
+		uint32_t times[8] = {0};
+		struct boot_sample s;
+
+		for (size_t b = 0; b < blocks; b++)
+			times[rng_below(&rng, blocks)]++;
+		for (size_t i = 0; i < count; i++) {
+			values[i] = (struct boot_value){(double)rng_below(&rng, 40) / 3,
+							(uint32_t)rng_below(&rng, blocks)};
+			for (uint32_t t = 0; t < times[values[i].block]; t++)
+				out[all++] = values[i].value;
+		}
+		boot_sample_init(&s, values, count, blocks, q);
+		double got = boot_sample_quantile(&s, times), want = quantile_in_place(out, all, q);
+		if (isnan(want) ? !isnan(got) : got != want)
+			fail_msg("round %d: %.17g, want %.17g", round, got, want);
+		boot_sample_release(&s);
+	}
 }
 
 static double gauss(struct rng *r)
@@ -389,6 +442,8 @@ int main(void)
 		cmocka_unit_test(test_student_cdf),
 		cmocka_unit_test(test_welch),
 		cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_quantiles_of_draws),
+		cmocka_unit_test(test_draws_against_writing_them_out),
 		cmocka_unit_test(test_bootstrap),
 		cmocka_unit_test(test_widening),
 		cmocka_unit_test(test_lottery),
