@@ -4,7 +4,7 @@
 -- FCALL name 0 args... Each function reads all its arguments before it writes anything: Redis does not roll back. Every
 -- reply is a flat list of strings, first a code. Times are Redis' own, in ms.
 
-local VERSION = '1'
+local VERSION = '2'
 
 local DAY_S = 86400
 local KEEP_CHANGE_S, KEEP_RUN_S, KEEP_DEAD_S = 7 * DAY_S, 3 * DAY_S, 30 * DAY_S
@@ -746,7 +746,7 @@ local function out(R)
 		end
 		if rest(fn) > 0 then
 			due('out', fn, hold)
-			for _, s in ipairs({fn, text(num(key('f', fn), 'gen')), text(#entries)}) do add(s) end
+			for _, s in ipairs({fn, text(#entries)}) do add(s) end
 			for _, e in ipairs(entries) do
 				local to = call('SMEMBERS', key('dv', e[1]))
 				table.sort(to)
@@ -768,19 +768,14 @@ local function delivered(R)
 end
 
 local function out_done(R)
-	local fn, gen, entries = R.word('fn'), R.int('gen', 0, BIG), R.words('entry')
+	local fn, entries = R.word('fn'), R.words('entry')
 	for _, entry in ipairs(entries) do
 		local is_there = call('LPOS', key('out', fn), entry)
 		local e = is_there and entry_of(entry)
 		if is_there then drop_entry(fn, entry) end
 		if e and e[7] and get(e[1], 'st') == 'judged' and get(e[1], 'rev') == e[7] then publish(e[6], 'sink', get(e[1], 'why')) end
 	end
-	local left = rest(fn)
-	if left > 0 and num(key('f', fn), 'gen') > gen then -- there is news; else what is left waits until its hold is over
-		due('out', fn)
-		kick('out')
-	end
-	return {'OK', text(left)}
+	return {'OK', text(rest(fn))} -- what is left waits until its hold is over
 end
 
 -- Documents, loaders ---------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ struct entry {
 
 struct function {
 	struct function *next;
-	char *name, *gen;
+	char *name;
 	struct entry **entries;
 	size_t count, offered, acked;
 	bool is_leaving; /* Redis has been told, and has not answered */
@@ -73,7 +73,6 @@ static void function_free(struct function *f)
 		entry_free(f->entries[i]);
 	free(f->entries);
 	free(f->name);
-	free(f->gen);
 	free(f);
 }
 
@@ -132,12 +131,9 @@ static void read_row(struct stage *st, struct bus_parts *rows)
 {
 	struct outbox *o = own(st);
 	struct function *f = function_of(o, bus_next(rows));
-	const char *gen = bus_next(rows);
 	int64_t entries = bus_next_int(rows);
 	bool was_waiting = f->offered < f->count;
 
-	free(f->gen);
-	f->gen = x_strdup(gen);
 	for (int64_t i = 0; i < entries && !rows->is_short; i++)
 		add_entry(f, read_entry(rows));
 	o->waiting += !was_waiting && f->offered < f->count;
@@ -252,7 +248,6 @@ static void leave(struct stage *st, struct function *f)
 	*l = (struct leaving){st, f};
 	f->is_leaving = true;
 	redis_arg(&a, f->name);
-	redis_arg(&a, f->gen);
 	for (size_t i = 0; i < f->count; i++) {
 		redis_arg(&a, f->entries[i]->entry);
 		if (f->entries[i]->id)

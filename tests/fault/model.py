@@ -496,7 +496,7 @@ class Model:
         for fn in self.taken("out", int(n)):
             self.due("out", fn, int(hold))
             entries = self.f(fn).out[:50]
-            reply += [fn, str(self.f(fn).gen), str(len(entries))]
+            reply += [fn, str(len(entries))]
             for entry in entries:
                 to = sorted(self.delivered.get(entry, ()))
                 reply += [entry, *self.entry(entry), str(len(to)), *to]
@@ -509,7 +509,7 @@ class Model:
             self.delivered.setdefault(entry, set()).update(to)
         return ["OK"]
 
-    def pl_out_done(self, fn, gen, *entries):
+    def pl_out_done(self, fn, *entries):
         f = self.functions.get(fn, Function())
         for entry in entries:
             if entry in f.out:
@@ -519,9 +519,6 @@ class Model:
                     self.publish(self.runs[run], "sink", self.runs[run].why)
         if not f.out and self.undue("out", fn):
             f.pgen = f.gen
-        if f.out and f.gen > int(gen):
-            self.due("out", fn)
-            self.kick("out")
         return ["OK", str(len(f.out))]
 
     # -- documents, loaders --
@@ -643,7 +640,7 @@ class Model:
         return ["NONE"]
 
     def pl_version(self):
-        return ["OK", "1"]
+        return ["OK", "2"]
 
     def pl_audit(self, _cursor):
         return ["OK", Any("cursor")]

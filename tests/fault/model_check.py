@@ -46,7 +46,7 @@ WRONG = (  # calls that must be refused whatever the state is
     ("pl_shard", "r1", "0", "1.n", "l1", "sha", "1", "more"), ("pl_report", "r1", "id"), ("pl_measured", "1"),
     ("pl_judge", "r1", "0", "sha", "1", "worse", "2", "", "0"), ("pl_judge", "r1", "0", "sha", "1", "worse", "0", "x", "0"),
     ("pl_judge", "r1", "0", "sha", "1", "worse", "0", "", "1", "a/b"), ("pl_told", "r/1"), ("pl_told",), ("pl_told", "r1", "x"), ("pl_out", "1"),
-    ("pl_out_done", "a/f1", "x"), ("pl_delivered",), ("pl_put", "a/b"), ("pl_put", "nokey", "x"), ("pl_loaders", "l1"),
+    ("pl_out_done",), ("pl_delivered",), ("pl_put", "a/b"), ("pl_put", "nokey", "x"), ("pl_loaders", "l1"),
     ("pl_docs",), ("pl_reap",), ("pl_reap", "1", "2"), ("pl_audit", "x"), ("pl_cancel", "r1"), ("pl_list", "nothing"),
     ("pl_list", "dead", "1001"), ("pl_show",), ("pl_dead", "forget", "r1"), ("pl_dead", "retry"),
 )
@@ -467,9 +467,8 @@ class Check:
     def out_done(self):
         fn = self.random.choice(FUNCTIONS)
         f = self.model.functions.get(fn)
-        gen = max((f.gen or 0) - self.random.choice((0, 0, 0, 1, 3)), 0) if f else 0
         entries = list(f.out) if f and self.chance(0.5) else [self.an_entry(fn) for _ in range(self.random.randint(0, 3))]
-        return self.call("pl_out_done", [fn, str(gen), *entries], "something" if f and f.out else "nothing")
+        return self.call("pl_out_done", [fn, *entries], "something" if f and f.out else "nothing")
 
     def put(self):
         return self.call("pl_put", [s for d in self.some_docs() for s in d], "")

@@ -72,7 +72,7 @@ MUTANTS = [
     Mutant("an entry is gone once it was taken", LUA, "if e then entries[#entries + 1] = {entry, e[2], e[3], e[4], e[5]} else drop_entry(fn, entry) end",
            "if e then entries[#entries + 1] = {entry, e[2], e[3], e[4], e[5]} end drop_entry(fn, entry)",
            JOBS + "test_an_entry_stays_until_it_is_done_and_remembers_who_has_it"),
-    Mutant("news that came while the sink was at work waits", LUA, "if left > 0 and num(key('f', fn), 'gen') > gen then", "if false then",
+    Mutant("news that came while the sink was at work waits", LUA, "due('out', fn, 0, 'LT')", "due('out', fn, 0, 'NX')",
            JOBS + "test_an_entry_stays_until_it_is_done_and_remembers_who_has_it"),
     Mutant("an end without a result is not told", LUA, "		to_collector(run, who, why)\n	end\nend", "		publish(run, who, why)\n	end\nend",
            JOBS + "test_a_dead_run_is_told_and_can_be_tried_again"),

@@ -75,24 +75,24 @@ class Jobs:
         if reply == ["OK"]:
             self.make_due("out", fn)
             reply = self("pl_out", 100, 30000)
-        for name, gen, entries in self.outbox(reply):
+        for name, entries in self.outbox(reply):
             if name == fn:
                 names = [entry["entry"] for entry in entries]
-                assert self("pl_out_done", fn, gen, *names) == ["OK", "0"]
+                assert self("pl_out_done", fn, *names) == ["OK", "0"]
                 return names
         return []
 
     @staticmethod
     def outbox(reply):
-        """pl_out's reply: [(fn, gen, [entry])]."""
+        """pl_out's reply: [(fn, [entry])]."""
         words, out = iter(reply[1:]), []
         for fn in words:
-            gen, entries = next(words), []
+            entries = []
             for _ in range(int(next(words))):
                 entry = dict(zip(("entry", "what", "ref", "sha", "bytes"), itertools.islice(words, 5)))
                 entry["to"] = list(itertools.islice(words, int(next(words))))
                 entries.append(entry)
-            out.append((fn, gen, entries))
+            out.append((fn, entries))
         return out
 
     def make_due(self, queue, member=None):

@@ -47,8 +47,8 @@ class Stages:
 
     def tell(self):
         reply = self.redis.call("FCALL", "pl_out", 0, 100, 100)
-        entries = [w for w in reply[4:] if w[:2] in ("c:", "p:", "f:")]
-        assert self.f("out_done", "web/a", reply[2], *entries) == "OK"
+        entries = [w for w in reply[3:] if w[:2] in ("c:", "p:", "f:")]
+        assert self.f("out_done", "web/a", *entries) == "OK"
 
     def whole(self, change, run):
         self.change(change)

@@ -376,26 +376,26 @@ def test_resources_are_held_while_active_and_not_longer(jobs, leave):
 
 def test_an_entry_stays_until_it_is_done_and_remembers_who_has_it(jobs):
     run = jobs.planned()
-    [(fn, gen, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
+    [(fn, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
     assert [e["entry"] for e in entries] == ["c:c1", f"p:{run}"] and jobs("pl_out", 10, 30000) == ["OK"]
     assert jobs("pl_delivered", "c:c1", "gateway", "annotations") == ["OK"]
     jobs.make_due("out")
-    [(_, _, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
+    [(_, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
     assert entries[0]["to"] == ["annotations", "gateway"]
     jobs.shard(run, jobs.lease(run)["token"])
     jobs.judge(run)  # between pl_out and pl_out_done
-    assert jobs("pl_out_done", fn, gen, "c:c1", f"p:{run}") == ["OK", "1"]
-    [(_, _, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
+    assert jobs("pl_out_done", fn, "c:c1", f"p:{run}") == ["OK", "1"]
+    [(_, entries)] = jobs.outbox(jobs("pl_out", 10, 30000))
     assert [e["ref"] for e in entries] == [f"{run}.f0.json"]
 
 
 def test_what_a_destination_did_not_take_waits_for_the_end_of_its_hold(jobs):
     run = jobs.planned()
-    [(fn, gen, _)] = jobs.outbox(jobs("pl_out", 10, 30000))
-    assert jobs("pl_out_done", fn, gen, "c:c1") == ["OK", "1"]
+    [(fn, _)] = jobs.outbox(jobs("pl_out", 10, 30000))
+    assert jobs("pl_out_done", fn, "c:c1") == ["OK", "1"]
     assert jobs("pl_out", 10, 30000) == ["OK"]
     jobs.make_due("out")
-    assert [e["entry"] for e in jobs.outbox(jobs("pl_out", 10, 30000))[0][2]] == [f"p:{run}"]
+    assert [e["entry"] for e in jobs.outbox(jobs("pl_out", 10, 30000))[0][1]] == [f"p:{run}"]
 
 
 def test_an_amendment_takes_the_place_of_what_was_not_told(jobs):
