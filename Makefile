@@ -77,10 +77,11 @@ $(foreach d,$(COMMON),$(eval $(call archive_rule,$(d))))
 
 # One folder under cmd/ is one program; plimsoll-X comes from cmd/X. The units of a stage that a
 # unit test needs are linked from its archive (everything but the file that holds main).
+# What pkg-config says is asked when a program is linked: `make deps all` installs it before that.
 define program_rule
 $(B)/$(1): $(call objects,cmd/$(2)) $(ARCHIVES)
 	$$(call say,LD) $(CC) $(OUR_LDFLAGS) $(if $(and $(filter plimsoll-loader,$(1)),$(LTO)),$(LTO) -O2) $(LDFLAGS) -o $$@ $(call objects,cmd/$(2)) \
-		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(OUR_LDLIBS) $(LDLIBS)
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $$(OUR_LDLIBS) $(LDLIBS)
 $(B)/cmd/$(2).a: $(filter-out $(B)/cmd/$(2)/$(2).o,$(call objects,cmd/$(2)))
 	@rm -f $$@
 	$(Q)ar rcs $$@ $$^
