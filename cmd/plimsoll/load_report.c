@@ -44,9 +44,10 @@ static void add_us(struct buf *out, int64_t us, int columns)
 
 static void add_calls(const struct load_result *r, struct buf *out)
 {
-	buf_addf(out, "  calls       %llu due, %llu sent, %llu ok", (unsigned long long)r->due,
-		 (unsigned long long)r->sent, (unsigned long long)r->outcomes[OUT_OK]);
-	if (r->due > r->outcomes[OUT_OK])
+	buf_addf(out, "  calls       %llu %s, %llu sent, %llu ok", (unsigned long long)r->due,
+		 r->was_cut ? "planned" : "due", (unsigned long long)r->sent,
+		 (unsigned long long)r->outcomes[OUT_OK]);
+	if (load_error_ratio(r) > 0)
 		buf_addf(out, ", %.2f %% not", load_error_ratio(r) * 100);
 	if (r->warmup_due)
 		buf_addf(out, " (and %llu to warm up)", (unsigned long long)r->warmup_due);
@@ -92,8 +93,9 @@ static void add_outcomes(const struct load_result *r, struct buf *out)
 
 	for (size_t o = OUT_OK + 1; o < OUTCOME_COUNT; o++)
 		if (r->outcomes[o])
-			buf_addf(out, "  not ok      %s %llu\n", outcome_name((enum outcome)o),
-				 (unsigned long long)r->outcomes[o]);
+			buf_addf(out, "  %-12s%s %llu\n",
+				 o == OUT_NOT_SENT && r->was_cut ? "stopped" : "not ok",
+				 outcome_name((enum outcome)o), (unsigned long long)r->outcomes[o]);
 	for (void *it = NULL; json_next(r->reasons, &it, &name, &count) && shown < REASONS_SHOWN;
 	     shown++)
 		buf_addf(out, "  reason      %s %lld\n", name, (long long)json_int(count));
@@ -259,6 +261,7 @@ void load_report_text(const struct load_report *rep, struct buf *out)
 {
 	const struct load_run *run = rep->run;
 	const struct load_result *all = &run->total;
+	size_t shards = (size_t)run->plan->processes * run->plan->work_count;
 
 	for (size_t i = 0; run->plan->work_count > 1 && i < run->plan->work_count; i++) {
 		buf_addf(out, "%s\n", run->plan->works[i].name);
@@ -274,10 +277,9 @@ void load_report_text(const struct load_report *rep, struct buf *out)
 	}
 	add_quality(all, out);
 	add_limits(rep, out);
-	if (!load_run_is_complete(run))
-		buf_addf(out, "  incomplete  of %zu shards %zu told their result, %zu failed\n",
-			 (size_t)run->plan->processes * run->plan->work_count, all->shards,
-			 all->failed);
+	if (all->shards < shards || all->failed)
+		buf_addf(out, "  incomplete  %zu of %zu parts told their result, %zu failed\n",
+			 all->shards, shards, all->failed);
 	if (all->failure[0])
 		buf_addf(out, "  %s      %s\n", all->failed ? "failed" : "ended ", all->failure);
 }

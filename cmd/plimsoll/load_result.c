@@ -189,5 +189,7 @@ int load_result_add(struct load_result *r, const struct load_work *w, uint32_t p
 
 double load_error_ratio(const struct load_result *r)
 {
-	return r->due ? (double)(r->due - r->outcomes[OUT_OK]) / (double)r->due : 0;
+	uint64_t counted = r->due - (r->was_cut ? r->outcomes[OUT_NOT_SENT] : 0);
+
+	return counted ? (double)(counted - r->outcomes[OUT_OK]) / (double)counted : 0;
 }
