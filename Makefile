@@ -195,6 +195,11 @@ bench-verdicts: deps ## how often the verdict is right, over made-up runs whose 
 	@$(MAKE) --no-print-directory MODE=release all build/release/tests/bench/simulate
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/verdicts.py
 
+.PHONY: check-verdicts
+check-verdicts: deps ## 30 runs of equal and 30 of slower code on a real emulator: is each verdict right? (RUNS=n AT_ONCE=n, about 45 minutes)
+	@$(MAKE) --no-print-directory MODE=release all
+	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/emulator_runs.py
+
 bench-page: ## the tables of the last make bench into docs/BENCHMARKS.md
 	@$(PYTHON) tests/bench/page.py
 
