@@ -40,6 +40,9 @@ struct tally *tally_new(const struct schedule *s, bool has_report)
 	t->calls.every = calls_every(s->due_max, s->round_n);
 	t->calls.cap = (size_t)MIN_OF(s->due_max, CALLS_MAX);
 	t->calls.items = x_calloc(t->calls.cap, sizeof(*t->calls.items));
+	t->cold = (struct calls)CALLS_INIT;
+	t->cold.cap = CALLS_COLD_MAX;
+	t->cold.items = x_calloc(t->cold.cap, sizeof(*t->cold.items));
 	t->late = hdr_new();
 	t->last = hdr_new();
 	return t;
@@ -55,6 +58,7 @@ void tally_free(struct tally *t)
 				hdr_free(t->series[v][temp].figures[f]);
 	blocks_release(&t->blocks);
 	calls_release(&t->calls);
+	calls_release(&t->cold);
 	hdr_free(t->late);
 	hdr_free(t->last);
 	free(t);
@@ -107,8 +111,8 @@ static void record_figures(struct series *s, const struct result *r)
 			hdr_record(s->figures[f], values[f]);
 }
 
-static void record_call(struct tally *t, const struct result *r, enum temperature temp,
-			uint16_t instance)
+static struct call_record record_of(const struct result *r, enum temperature temp,
+				    uint16_t instance)
 {
 	const struct answer *a = r->answer;
 	struct call_record c = {
@@ -120,8 +124,6 @@ static void record_call(struct tally *t, const struct result *r, enum temperatur
 		.instance = instance,
 	};
 
-	if (c.round % t->calls.every != 0 || t->calls.count == t->calls.cap)
-		return;
 	if (r->was_sent) {
 		c.response_us = held_u32(r->response_us);
 		c.service_us = held_u32(r->service_us);
@@ -135,7 +137,33 @@ static void record_call(struct tally *t, const struct result *r, enum temperatur
 			memcpy(c.id, a->request_id, c.id_bytes);
 		}
 	}
+	return c;
+}
+
+static void record_call(struct tally *t, const struct result *r, enum temperature temp,
+			uint16_t instance)
+{
+	struct call_record c;
+
+	if ((uint32_t)r->place->round % t->calls.every != 0 || t->calls.count == t->calls.cap)
+		return;
+	c = record_of(r, temp, instance);
 	calls_add(&t->calls, &c);
+}
+
+/* The first burst after a publish falls into the warm-up: its cold starts are all that there are
+ * of many a version. */
+static void count_warmup(struct tally *t, const struct result *r)
+{
+	enum temperature temp = r->answer ? r->answer->temperature : TEMP_UNKNOWN;
+	struct call_record c;
+
+	t->warmup[r->place->variant][r->outcome]++;
+	if ((temp != TEMP_COLD && temp != TEMP_RESTORED) || r->outcome != OUT_OK ||
+	    t->cold.count == t->cold.cap)
+		return;
+	c = record_of(r, temp, 0);
+	calls_add(&t->cold, &c);
 }
 
 static void count_why(struct tally *t, const struct result *r)
@@ -182,7 +210,7 @@ void tally_done(struct tally *t, const struct result *r)
 	else if (r->was_sent && r->outcome != OUT_THROTTLED)
 		t->failed[r->place->variant]++;
 	if (r->place->round < 0)
-		t->warmup[r->place->variant][r->outcome]++;
+		count_warmup(t, r);
 	else
 		count_measured(t, r);
 }

@@ -3,7 +3,8 @@
  *
  * All memory is taken at the start; counting a call allocates nothing. Latency figures (response,
  * service, billed, init, memory) come from calls with outcome ok only, the others enter only the
- * classes. Warm-up calls are counted apart and enter nothing else.
+ * classes. Warm-up calls are counted apart and enter nothing else; those of them that were cold
+ * starts are packed too.
  *
  *	struct tally *t = tally_new(&schedule, has_report);
  *	tally_due(t, &place);		// drawn from the schedule
@@ -79,6 +80,7 @@ struct tally {
 	struct instances instances;
 	struct blocks blocks;
 	struct calls calls;
+	struct calls cold;		/* of the warm-up; joins calls in tally_json */
 	struct hdr *late;		/* us, of measured calls that were sent */
 	struct hdr *last;		/* response of ok calls since the last tally_progress */
 	uint64_t failed[VARIANT_COUNT]; /* warm-up too: each may have ended its environment */

@@ -99,8 +99,9 @@ static int by_due(const void *a, const void *b)
 {
 	const struct call_record *x = a, *y = b;
 
+	/* The rounds of the warm-up are negative. */
 	if (x->round != y->round)
-		return x->round < y->round ? -1 : 1;
+		return (int32_t)x->round < (int32_t)y->round ? -1 : 1;
 	if (x->due_us != y->due_us)
 		return x->due_us < y->due_us ? -1 : 1;
 	if (x->variant != y->variant)
@@ -129,12 +130,19 @@ bool tally_thin_calls(struct tally *t)
 
 	c->every *= 2;
 	for (size_t i = 0; i < c->count; i++)
-		if (c->items[i].round % c->every == 0)
+		if (c->items[i].due_us < 0 || c->items[i].round % c->every == 0)
 			c->items[kept++] = c->items[i];
-	/* The first round is always kept: when only it is left, the record says nothing any more.
-	 */
+	/* The first round is always kept, and so is the warm-up: when only they are left, the
+	 * record says nothing any more. */
 	c->count = kept < c->count ? kept : 0;
 	return c->count > 0;
+}
+
+static void join_cold(struct tally *t)
+{
+	for (size_t i = 0; i < t->cold.count; i++)
+		calls_add(&t->calls, &t->cold.items[i]);
+	t->cold.count = 0;
 }
 
 void tally_json(struct tally *t, struct json *data)
@@ -149,6 +157,7 @@ void tally_json(struct tally *t, struct json *data)
 	json_put(data, "series", series_json(t));
 	json_put(data, "warmup", warmup_json(t));
 	json_put(data, "blocks", blocks_json(&t->blocks));
+	join_cold(t);
 	if (t->calls.count > 1)
 		qsort(t->calls.items, t->calls.count, sizeof(*t->calls.items), by_due);
 	tally_put_calls(t, data);

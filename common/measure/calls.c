@@ -7,6 +7,7 @@
 static const char magic[4] = {'P', 'L', 'C', '1'};
 
 enum { HEADER_BYTES = 12, RECORD_BYTES = 33, UUID_BYTES = 16, UUID_CHARS = 36 };
+enum { PACKED_MAX = CALLS_MAX + CALLS_COLD_MAX };
 
 void calls_add(struct calls *c, const struct call_record *r)
 {
@@ -103,9 +104,9 @@ static void add_record(struct buf *out, const struct call_record *r)
 void calls_encode(const struct calls *c, struct buf *base64)
 {
 	struct buf raw =
-		BUF_INIT(HEADER_BYTES + (size_t)CALLS_MAX * (RECORD_BYTES + CALL_ID_MAX_BYTES));
+		BUF_INIT(HEADER_BYTES + (size_t)PACKED_MAX * (RECORD_BYTES + CALL_ID_MAX_BYTES));
 
-	BUG_ON(c->count > CALLS_MAX);
+	BUG_ON(c->count > PACKED_MAX);
 	buf_add(&raw, magic, sizeof(magic));
 	add_u32(&raw, (uint32_t)c->count);
 	add_u32(&raw, c->every);
@@ -203,7 +204,7 @@ static int read_all(struct cursor *c, struct calls *out)
 		return -EINVAL;
 	count = u32_at(head + 4);
 	out->every = u32_at(head + 8);
-	if (count > CALLS_MAX || !out->every)
+	if (count > PACKED_MAX || !out->every)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
 		struct call_record r;

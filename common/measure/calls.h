@@ -17,8 +17,8 @@
  *	rc = calls_decode(text, len, &c);	// -EINVAL: not version 1, or cut short
  *
  * DIAGNOSTICS
- *	What does not decode is a data error. Encoding more than CALLS_MAX calls is a bug: thin
- *	them first.
+ *	What does not decode is a data error. Encoding more than CALLS_MAX + CALLS_COLD_MAX
+ *	calls is a bug: thin them first.
  */
 #ifndef PLIMSOLL_MEASURE_CALLS_H
 #define PLIMSOLL_MEASURE_CALLS_H
@@ -29,7 +29,8 @@
 #include "common/base/buf.h"
 #include "common/measure/outcome.h"
 
-#define CALLS_MAX 10000
+#define CALLS_MAX 10000	    /* measured */
+#define CALLS_COLD_MAX 1000 /* cold starts of the warm-up, beside them */
 #define CALL_ID_MAX_BYTES 36
 
 struct call_record {

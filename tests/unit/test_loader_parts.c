@@ -259,6 +259,45 @@ static void the_tally_adds_up_and_thins_by_whole_rounds(void **state)
 	tally_free(t);
 }
 
+static void done(struct tally *t, const struct place *p, enum temperature temp)
+{
+	struct answer a = {.outcome = OUT_OK, .temperature = temp, .init_us = 300};
+	struct result r = {.place = p, .outcome = OUT_OK, .was_sent = true, .answer = &a};
+
+	tally_due(t, p);
+	tally_done(t, &r);
+}
+
+/* The first burst after a publish is in the warm-up. */
+static void cold_starts_of_the_warm_up_are_packed(void **state)
+{
+	struct place early = {.due_ns = -2500000000, .round = -1, .variant = VARIANT_NEW};
+	struct tally *t = tally_of(100000, OUT_OK);
+	struct json *data = json_obj();
+	struct calls calls = CALLS_INIT;
+	const char *text;
+
+	(void)state;
+	done(t, &early, TEMP_WARM);
+	done(t, &early, TEMP_RESTORED);
+	for (int i = 0; i < CALLS_COLD_MAX + 10; i++)
+		done(t, &early, TEMP_COLD);
+	tally_json(t, data);
+	text = json_get_str(data, "calls");
+	assert_non_null(text);
+	assert_int_equal(calls_decode(text, strlen(text), &calls), 0);
+	assert_int_equal(calls.count, CALLS_MAX + CALLS_COLD_MAX);
+	assert_int_equal(calls.items[0].due_us, -2500000);
+	assert_int_equal(calls.items[0].init_us, 300);
+	assert_int_equal(calls.items[CALLS_COLD_MAX].round, 0);
+	assert_int_equal(json_get_int(data, "due", 0), 800000);
+	assert_true(tally_thin_calls(t));
+	assert_int_equal(t->calls.count, CALLS_COLD_MAX + 625 * 8);
+	calls_release(&calls);
+	json_free(data);
+	tally_free(t);
+}
+
 /* Latency figures come from ok calls only. */
 static void failed_calls_enter_only_the_classes(void **state)
 {
@@ -384,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_late_call_counts_in_its_own_block),
 		cmocka_unit_test(packed_calls_fit_by_whole_rounds),
 		cmocka_unit_test(the_tally_adds_up_and_thins_by_whole_rounds),
+		cmocka_unit_test(cold_starts_of_the_warm_up_are_packed),
 		cmocka_unit_test(failed_calls_enter_only_the_classes),
 		cmocka_unit_test(doubts_name_their_reason),
 		cmocka_unit_test(churn_is_more_environments_than_failures_explain),
