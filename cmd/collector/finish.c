@@ -216,37 +216,32 @@ static bool has_price(const struct gathered *g)
 	return false;
 }
 
-/* What a call of this variant cost, of those that are known one by one. */
-static double mean_cost_usd(const struct gathered *g, enum variant v)
+/*
+ * The packed calls are every k-th round of the measured part and cold starts of the warm-up; the
+ * counts are of all calls. What is not packed cost as much as a measured call.
+ */
+static double cost_of(const struct gathered *g, enum variant v)
 {
-	double usd = 0;
-	size_t count = 0;
+	double usd = 0, warmup_usd = 0;
+	uint64_t count = 0, warmup_count = 0, all = 0;
 
 	for (size_t i = 0; i < g->count; i++) {
 		const struct sample *s = &g->samples[i];
 
 		if (s->variant != v || !is_billed(s->outcome))
 			continue;
-		usd += s->value[FIG_COST] / CALLS_PER_MILLION;
-		count++;
+		*(s->is_warmup ? &warmup_usd : &usd) += s->value[FIG_COST] / CALLS_PER_MILLION;
+		(*(s->is_warmup ? &warmup_count : &count))++;
 	}
-	return count > 0 ? usd / (double)count : 0;
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		all += is_billed((enum outcome)o) ? g->outcomes[v][o] + g->warmup[v][o] : 0;
+	all -= MIN_OF(all, warmup_count);
+	return warmup_usd + (count > 0 ? usd / (double)count * (double)all : 0);
 }
 
-/* The samples are every k-th round of the measured part; the counts are of all calls. */
 double finish_cost_usd(const struct gathered *g)
 {
-	double usd = 0;
-
-	for (int v = 0; v < VARIANT_COUNT; v++) {
-		uint64_t count = 0;
-
-		for (int o = 0; o < OUTCOME_COUNT; o++)
-			count += is_billed((enum outcome)o) ? g->outcomes[v][o] + g->warmup[v][o]
-							    : 0;
-		usd += mean_cost_usd(g, (enum variant)v) * (double)count;
-	}
-	return has_price(g) ? usd : (double)NAN;
+	return has_price(g) ? cost_of(g, VARIANT_OLD) + cost_of(g, VARIANT_NEW) : (double)NAN;
 }
 
 static void put_cost(struct json *o, const struct gathered *g)

@@ -16,8 +16,9 @@
 
 static const struct {
 	const char *name, *unit;
+	bool is_start;
 } figures[] = {
-#define X(symbol, name, unit) {name, unit},
+#define X(symbol, name, unit, is_start) {name, unit, is_start},
 	FIGURES(X)
 #undef X
 };
@@ -30,6 +31,11 @@ const char *figure_name(enum figure f)
 const char *figure_unit(enum figure f)
 {
 	return figures[f].unit;
+}
+
+bool figure_is_start(enum figure f)
+{
+	return figures[f].is_start;
 }
 
 /* More than run.finished may hold say nothing more. */
@@ -110,17 +116,38 @@ static bool find_basis(const struct json *const *shards, size_t shard_count)
 	return is_warm;
 }
 
-static struct hdr *hist_for(struct gathered *g, enum variant v, enum figure f)
+static void add_histogram(struct gathered *g, enum variant v, enum figure f, const struct hdr *h)
 {
+	if (hdr_count(h) == 0)
+		return;
 	if (!g->hist[v][f])
 		g->hist[v][f] = hdr_new();
-	return g->hist[v][f];
+	if (hdr_add(g->hist[v][f], h) != 0)
+		gathered_doubt(g, "histogram-unreadable");
 }
 
-/* Init belongs to cold starts, memory to the version: both come from calls of any temperature. */
-static bool is_wanted(const struct gathered *g, enum figure f, enum temperature t)
+/* Where the member of a series belongs that is of starts; the member itself for all others. */
+static enum figure start_figure(enum figure member, enum temperature t)
 {
-	return f == FIG_INIT || f == FIG_MEMORY || gathered_is_on_basis(g, t);
+	if (member == FIG_INIT && t == TEMP_RESTORED)
+		return FIG_RESTORE;
+	if (member == FIG_RESPONSE && t == TEMP_COLD)
+		return FIG_COLD_RESPONSE;
+	if (member == FIG_RESPONSE && t == TEMP_RESTORED)
+		return FIG_RESTORED_RESPONSE;
+	return member;
+}
+
+/* Memory belongs to the version: it comes from calls of any temperature. */
+static void add_member(struct gathered *g, enum variant v, enum figure member, enum temperature t,
+		       const struct hdr *h)
+{
+	enum figure start = start_figure(member, t);
+
+	if (figure_is_start(start))
+		add_histogram(g, v, start, h);
+	if (!figure_is_start(member) && (member == FIG_MEMORY || gathered_is_on_basis(g, t)))
+		add_histogram(g, v, member, h);
 }
 
 static void add_histograms(struct gathered *g, const struct json *series, enum variant v,
@@ -130,11 +157,12 @@ static void add_histograms(struct gathered *g, const struct json *series, enum v
 		const char *text = json_get_str(series, figure_name((enum figure)f));
 		struct hdr *h = NULL;
 
-		if (!text || !is_wanted(g, (enum figure)f, t))
+		if (!text)
 			continue;
-		if (hdr_decode(text, strlen(text), &h) != 0 ||
-		    (hdr_count(h) > 0 && hdr_add(hist_for(g, v, (enum figure)f), h) != 0))
+		if (hdr_decode(text, strlen(text), &h) != 0)
 			gathered_doubt(g, "histogram-unreadable");
+		else
+			add_member(g, v, (enum figure)f, t, h);
 		hdr_free(h);
 	}
 }
@@ -146,9 +174,11 @@ static void add_foreign_histogram(struct gathered *g, const struct json *series,
 	for (size_t i = 0; i < json_len(samples); i++) {
 		double us = json_real(json_elem(samples, i)) * 1000;
 
-		if (us > 0)
-			hdr_record(hist_for(g, v, FIG_RESPONSE),
-				   (int64_t)MIN_OF(us, (double)HDR_HIGHEST));
+		if (us <= 0)
+			continue;
+		if (!g->hist[v][FIG_RESPONSE])
+			g->hist[v][FIG_RESPONSE] = hdr_new();
+		hdr_record(g->hist[v][FIG_RESPONSE], (int64_t)MIN_OF(us, (double)HDR_HIGHEST));
 	}
 }
 

@@ -24,22 +24,29 @@
 #include "common/measure/outcome.h"
 #include "common/stats/hdr.h"
 
-/* X(symbol, name in events, unit). All but the cost have histograms. */
+/*
+ * X(symbol, name in events, unit, of a start). All but the cost have histograms. What is of a start
+ * comes from cold and restored calls, one value an environment, the warm-up's among them.
+ */
 #define FIGURES(X)                                                                                 \
-	X(FIG_RESPONSE, "response", "us")                                                          \
-	X(FIG_SERVICE, "service", "us")                                                            \
-	X(FIG_BILLED, "billed", "us")                                                              \
-	X(FIG_INIT, "init", "us")                                                                  \
-	X(FIG_MEMORY, "memory", "KiB")                                                             \
-	X(FIG_COST, "cost", "usd")
+	X(FIG_RESPONSE, "response", "us", false)                                                   \
+	X(FIG_SERVICE, "service", "us", false)                                                     \
+	X(FIG_BILLED, "billed", "us", false)                                                       \
+	X(FIG_INIT, "init", "us", true)                                                            \
+	X(FIG_MEMORY, "memory", "KiB", false)                                                      \
+	X(FIG_RESTORE, "restore", "us", true)                                                      \
+	X(FIG_COLD_RESPONSE, "cold_response", "us", true)                                          \
+	X(FIG_RESTORED_RESPONSE, "restored_response", "us", true)                                  \
+	X(FIG_COST, "cost", "usd", false)
 enum figure {
-#define X(symbol, name, unit) symbol,
+#define X(symbol, name, unit, is_start) symbol,
 	FIGURES(X)
 #undef X
 		FIGURE_COUNT
 };
 const char *figure_name(enum figure f);
 const char *figure_unit(enum figure f);
+bool figure_is_start(enum figure f);
 
 /* One call. */
 struct sample {

@@ -43,7 +43,7 @@ static bool counts(const struct gathered *g, const struct metric_spec *spec, con
 {
 	if (s->outcome != OUT_OK || s->value[spec->figure] <= 0)
 		return false;
-	if (spec->figure == FIG_INIT)
+	if (figure_is_start(spec->figure))
 		return true;
 	return !s->is_warmup && gathered_is_on_basis(g, s->temperature);
 }
@@ -131,7 +131,7 @@ static void drop_uncentred(struct sides *sides)
 
 static bool is_centred(const struct metric_spec *spec)
 {
-	return spec->stat == STAT_QUANTILE && spec->figure != FIG_INIT;
+	return spec->stat == STAT_QUANTILE && !figure_is_start(spec->figure);
 }
 
 static void centre(const struct gathered *g, struct sides *sides)
@@ -190,8 +190,8 @@ static void statistic_of(const struct metric_spec *spec, const struct point *poi
 
 static size_t calls_needed(const struct metric_spec *spec)
 {
-	/* One init is all that an environment ever has. */
-	if (spec->figure == FIG_INIT)
+	/* One start is all that an environment ever has. */
+	if (figure_is_start(spec->figure))
 		return 1;
 	if (spec->stat == STAT_MEAN)
 		return ENVIRONMENT_CALLS_MIN;
@@ -203,7 +203,7 @@ static size_t calls_needed(const struct metric_spec *spec)
 static size_t environment_values(const struct metric_spec *spec, const struct side *side,
 				 double *log_values, double *abs_values)
 {
-	bool each_alone = spec->figure == FIG_INIT;
+	bool each_alone = figure_is_start(spec->figure);
 	size_t count = 0;
 
 	for (size_t i = 0, k; i < side->count; i = k) {
@@ -325,6 +325,7 @@ void latency_estimate(const struct gathered *g, const struct metric_spec *spec,
 {
 	struct sides sides = {0};
 	bool is_middle = spec->stat == STAT_MEAN || spec->q <= 0.5, are_known;
+	bool is_start = figure_is_start(spec->figure);
 
 	collect(g, spec, &sides);
 	if (is_centred(spec))
@@ -336,12 +337,12 @@ void latency_estimate(const struct gathered *g, const struct metric_spec *spec,
 	/* Both are asked, since the question puts the points in the order of environments. */
 	are_known = are_environments(&sides.of[VARIANT_OLD]);
 	are_known = are_environments(&sides.of[VARIANT_NEW]) && are_known;
-	if (spec->figure == FIG_INIT || are_known) {
+	if (is_start || are_known) {
 		if (by_environments(spec, &sides, e))
 			goto out;
 		/* Too few for a middle stays too few; a high quantile may still rest on blocks. */
 		e->cannot = "few-environments";
-		if (is_middle || spec->figure == FIG_INIT)
+		if (is_middle || is_start)
 			goto out;
 	}
 	by_blocks(g, spec, opts, &sides, e);

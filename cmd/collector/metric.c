@@ -90,11 +90,11 @@ static bool value_of_histogram(const struct hdr *h, const struct metric_spec *sp
 static bool counts(const struct gathered *g, const struct metric_spec *spec, enum variant v,
 		   const struct sample *s)
 {
-	bool is_of_any = spec->figure == FIG_INIT || spec->figure == FIG_MEMORY;
+	bool is_start = figure_is_start(spec->figure);
 
 	return s->variant == v && s->outcome == OUT_OK && s->value[spec->figure] > 0 &&
-	       (spec->figure == FIG_INIT || !s->is_warmup) &&
-	       (is_of_any || gathered_is_on_basis(g, s->temperature));
+	       (is_start || !s->is_warmup) &&
+	       (is_start || spec->figure == FIG_MEMORY || gathered_is_on_basis(g, s->temperature));
 }
 
 /* Where there is no histogram (the cost never has one) the calls themselves speak. */
@@ -118,14 +118,15 @@ static bool value_of_samples(const struct gathered *g, const struct metric_spec 
 	return *n > 0;
 }
 
+/* Histograms hold nothing of the warm-up, which is where most starts are. */
 static bool value_of(const struct gathered *g, const struct metric_spec *spec, enum variant v,
 		     double *out, size_t *n)
 {
 	const struct hdr *h = g->hist[v][spec->figure];
 
-	if (!h)
-		return value_of_samples(g, spec, v, out, n);
-	*n = (size_t)hdr_count(h);
+	if ((!h || figure_is_start(spec->figure)) && value_of_samples(g, spec, v, out, n))
+		return true;
+	*n = h ? (size_t)hdr_count(h) : 0;
 	return value_of_histogram(h, spec, out);
 }
 

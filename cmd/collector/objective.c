@@ -17,8 +17,8 @@ static bool has_calls_enough(const struct metric_spec *spec, size_t n)
 {
 	double needed = OBJECTIVE_CALLS_MIN;
 
-	if (spec->figure == FIG_INIT && spec->stat == STAT_QUANTILE && spec->q <= 0.5)
-		needed = 1; /* there is one init an environment, and no more */
+	if (figure_is_start(spec->figure) && spec->stat == STAT_QUANTILE && spec->q <= 0.5)
+		needed = 1; /* there is one start an environment, and no more */
 	else if (spec->stat == STAT_QUANTILE)
 		needed = fmax(needed, ceil(OBJECTIVE_BEYOND_MIN / (1 - spec->q) - 1e-9));
 	return (double)n >= needed;

@@ -92,6 +92,18 @@ static uint32_t environment_of(struct build *b, enum variant v, const char *name
 	return (uint32_t)number;
 }
 
+/* What a start took: its init or restore, and the whole call. */
+static void add_start(struct sample *s, const struct call_record *c)
+{
+	bool is_restored = c->temperature == TEMP_RESTORED;
+
+	s->value[is_restored ? FIG_RESTORE : FIG_INIT] = c->init_us;
+	if (is_restored)
+		s->value[FIG_RESTORED_RESPONSE] = c->response_us;
+	else if (c->temperature == TEMP_COLD)
+		s->value[FIG_COLD_RESPONSE] = c->response_us;
+}
+
 static void add_call(struct build *b, uint64_t shard, const struct call_record *c,
 		     const struct json *instances)
 {
@@ -106,10 +118,10 @@ static void add_call(struct build *b, uint64_t shard, const struct call_record *
 	s->value[FIG_RESPONSE] = c->response_us;
 	s->value[FIG_SERVICE] = c->service_us;
 	s->value[FIG_BILLED] = c->billed_us;
-	s->value[FIG_INIT] = c->init_us;
+	add_start(s, c);
 	s->value[FIG_MEMORY] = c->memory_kib;
 	s->value[FIG_COST] = cost_of(&b->price, c);
-	/* Cold starts of the warm-up count for init; the environments are those that measured. */
+	/* Cold starts of the warm-up count; the environments are those that measured. */
 	if (!s->is_warmup)
 		s->environment = environment_of(b, c->variant, name);
 }

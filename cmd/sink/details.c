@@ -48,6 +48,19 @@ static void add_basis(struct buf *note, const struct json *m)
 	}
 }
 
+/* Why there is none: how little there was on each side. */
+static void add_both_counts(struct buf *note, const struct json *m)
+{
+	int64_t old = json_get_int(m, "n_old", 0), new = json_get_int(m, "n_new", 0);
+	const char *reason = json_get_str(m, "reason");
+	char text[80];
+
+	if (!reason || (strcmp(reason, "no-data") != 0 && strcmp(reason, "few-environments") != 0))
+		return;
+	snprintf(text, sizeof(text), "%lld + %lld calls", (long long)old, (long long)new);
+	add_note(note, text);
+}
+
 /* The same difference in the metric's own unit: "+80.3 ms (+76.7 ms … +83.9 ms)". */
 static void add_absolute(struct buf *note, const struct json *m)
 {
@@ -94,6 +107,7 @@ static void metric_note(struct table *t, const struct json *m, const struct mann
 	}
 	add_note(&note, json_get_str(m, "reason"));
 	if (!how->is_brief) {
+		add_both_counts(&note, m);
 		add_absolute(&note, m);
 		add_level(&note, m);
 		add_basis(&note, m);

@@ -41,8 +41,9 @@ static const struct metric_info *find_or_tell(struct reader *r, const char *name
 	add_nearest(name, names, metric_table_count, &near);
 	config_errors_add(
 		r->errs, at,
-		"unknown metric \"%.60s\"%s, expected response_, service_, billed_ or init_ "
-		"with p50, p90, p95, p99 or max, or memory_p50, memory_max, "
+		"unknown metric \"%.60s\"%s, expected response_, service_, billed_, init_, "
+		"cold_response_, restore_ or restored_response_ with p50, p90, p95, p99 or max, or "
+		"memory_p50, memory_max, "
 		"cost_per_million, error_ratio, throttle_ratio",
 		name, buf_str(&near));
 	buf_release(&near);
@@ -139,7 +140,8 @@ static void default_gates(struct config *c)
 
 static void default_report(struct config *c)
 {
-	static const char *const names[] = {"response_p95", "init_p50", "billed_p50", "memory_max",
+	static const char *const names[] = {"response_p95",    "init_p50",   "cold_response_p50",
+					    "restore_p50",     "billed_p50", "memory_max",
 					    "cost_per_million"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

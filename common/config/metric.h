@@ -25,6 +25,9 @@
 	METRIC_PERCENTILES(X, "service", "service time: from when a call was sent")                \
 	METRIC_PERCENTILES(X, "billed", "billed time")                                             \
 	METRIC_PERCENTILES(X, "init", "init time of cold starts")                                  \
+	METRIC_PERCENTILES(X, "cold_response", "response time of calls that were cold starts")     \
+	METRIC_PERCENTILES(X, "restore", "restore time of snapshots (SnapStart)")                  \
+	METRIC_PERCENTILES(X, "restored_response", "response time of calls that restored one")     \
 	X("memory_p50", "KiB", false, "median of the memory used")                                 \
 	X("memory_max", "KiB", false, "most memory used")                                          \
 	X("cost_per_million", "usd", false, "what a million calls cost")                           \

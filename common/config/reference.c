@@ -77,7 +77,8 @@ static void add_metrics(struct buf *out)
 {
 	buf_adds(out,
 		 "\nWithout it: gates `response_p50` at 10% and `error_ratio` at 0.5pp; report "
-		 "`response_p95`, `init_p50`, `billed_p50`, `memory_max`, `cost_per_million`.\n"
+		 "`response_p95`, `init_p50`, `cold_response_p50`, `restore_p50`, `billed_p50`, "
+		 "`memory_max`, `cost_per_million`.\n"
 		 "\n| metric | unit | what it is |\n|---|---|---|\n");
 	for (size_t i = 0; i < metric_table_count; i++)
 		buf_addf(out, "| `%s` | %s | %s |\n", metric_table[i].name, metric_table[i].unit,

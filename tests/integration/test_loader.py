@@ -13,7 +13,7 @@ import pytest
 from helpers.cloud import Cloud, allow, read_witness
 from helpers.programs import lines, pl, start
 from helpers.servers import make_certificate, wait_for
-from helpers.shards import calls, check_sums, http_target, lambda_target, outcomes, shard, stamp
+from helpers.shards import calls, check_sums, http_target, lambda_target, outcomes, packed, shard, stamp
 
 LOCATIONS = """
     location = /old { default_type application/json; return 200 '{"instance":"o","cold":false,"ok":true}'; }
@@ -412,6 +412,8 @@ def test_the_witness_saw_what_the_result_says(cloud, tmp_path):
     got = calls(data)
     assert all(len(c["id"]) == 16 and c["instance"] for c in got) and {c["temperature"] for c in got} <= {"warm", "cold"}
     assert statistics.median(c["response_us"] for c in got) > 60_000
+    cold = collections.Counter((c["variant"], c["temperature"]) for c in packed(data) if c["due_us"] < 0)
+    assert set(cold) == {("old", "cold"), ("new", "cold")} and min(cold.values()) >= 4, cold
 
 
 def test_throttles_are_counted_with_their_reason_and_not_retried(cloud, tmp_path):

@@ -27,6 +27,10 @@ struct sim {
 	uint32_t old_fails_each;
 	uint32_t new_throttled_each, new_not_sent_each;
 	uint32_t lose_each; /* every n-th call of new is slow to start: cold */
+	/* What the first warm-up call of each environment takes longer, and whether it is a
+	 * snapshot that is restored; 0 = it is warm. */
+	double start_ms[VARIANT_COUNT];
+	bool is_restored;
 	uint32_t billed;    /* billed time is known */
 	uint32_t index, of; /* shard */
 	bool is_old_missing;
@@ -80,6 +84,11 @@ static inline void sim_call(const struct sim *s, struct rng *rng, struct calls *
 		c.temperature = TEMP_COLD;
 		c.init_us = 300000;
 		ms += 400;
+	}
+	if (s->start_ms[v] > 0 && round == 0) {
+		c.temperature = s->is_restored ? TEMP_RESTORED : TEMP_COLD;
+		c.init_us = (uint32_t)(s->start_ms[v] * 900 * exp(0.05 * sim_gauss(rng)));
+		ms += s->start_ms[v];
 	}
 	c.response_us = (uint32_t)(ms * 1000 + 700);
 	c.service_us = (uint32_t)(ms * 1000);

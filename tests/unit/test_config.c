@@ -56,7 +56,7 @@ static void test_minimal(void **state)
 	assert_int_equal(t->spread, 16);
 	assert_int_equal(t->when & (1u << CAUSE_ADDED), 0);
 	assert_int_not_equal(t->when & (1u << CAUSE_CODE), 0);
-	assert_int_equal(c->metric_count, 7);
+	assert_int_equal(c->metric_count, 9);
 	assert_string_equal(c->metrics[0].name, "response_p50");
 	assert_true(c->metrics[1].is_gate && c->metrics[1].is_points);
 	assert_true(c->price.per_gb_s_arm_usd < c->price.per_gb_s_x86_usd);
