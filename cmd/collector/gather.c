@@ -14,30 +14,6 @@
 #define WARM_SHARE 0.9
 #define DOUBTS_MAX 32
 
-static const struct {
-	const char *name, *unit;
-	bool is_start;
-} figures[] = {
-#define X(symbol, name, unit, is_start) {name, unit, is_start},
-	FIGURES(X)
-#undef X
-};
-
-const char *figure_name(enum figure f)
-{
-	return figures[f].name;
-}
-
-const char *figure_unit(enum figure f)
-{
-	return figures[f].unit;
-}
-
-bool figure_is_start(enum figure f)
-{
-	return figures[f].is_start;
-}
-
 /* More than run.finished may hold say nothing more. */
 void gathered_doubt(struct gathered *g, const char *name)
 {
@@ -50,9 +26,15 @@ void gathered_doubt(struct gathered *g, const char *name)
 	json_push(g->doubts, json_new_str(name));
 }
 
-bool gathered_is_on_basis(const struct gathered *g, enum temperature t)
+struct measured gathered_measured(const struct gathered *g)
 {
-	return !g->is_warm || t == TEMP_WARM;
+	return (struct measured){.samples = g->samples,
+				 .count = g->count,
+				 .round_count = g->round_count,
+				 .block_count = g->block_count,
+				 .is_warm = g->is_warm,
+				 .outcomes = g->outcomes,
+				 .hist = g->hist};
 }
 
 uint64_t gathered_due(const struct gathered *g, enum variant v)
@@ -146,7 +128,7 @@ static void add_member(struct gathered *g, enum variant v, enum figure member, e
 
 	if (figure_is_start(start))
 		add_histogram(g, v, start, h);
-	if (!figure_is_start(member) && (member == FIG_MEMORY || gathered_is_on_basis(g, t)))
+	if (!figure_is_start(member) && (member == FIG_MEMORY || (!g->is_warm || t == TEMP_WARM)))
 		add_histogram(g, v, member, h);
 }
 

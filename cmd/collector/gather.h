@@ -23,41 +23,7 @@
 #include "common/json/json.h"
 #include "common/measure/outcome.h"
 #include "common/stats/hdr.h"
-
-/*
- * X(symbol, name in events, unit, of a start). All but the cost have histograms. What is of a start
- * comes from cold and restored calls, one value an environment, the warm-up's among them.
- */
-#define FIGURES(X)                                                                                 \
-	X(FIG_RESPONSE, "response", "us", false)                                                   \
-	X(FIG_SERVICE, "service", "us", false)                                                     \
-	X(FIG_BILLED, "billed", "us", false)                                                       \
-	X(FIG_INIT, "init", "us", true)                                                            \
-	X(FIG_MEMORY, "memory", "KiB", false)                                                      \
-	X(FIG_RESTORE, "restore", "us", true)                                                      \
-	X(FIG_COLD_RESPONSE, "cold_response", "us", true)                                          \
-	X(FIG_RESTORED_RESPONSE, "restored_response", "us", true)                                  \
-	X(FIG_COST, "cost", "usd", false)
-enum figure {
-#define X(symbol, name, unit, is_start) symbol,
-	FIGURES(X)
-#undef X
-		FIGURE_COUNT
-};
-const char *figure_name(enum figure f);
-const char *figure_unit(enum figure f);
-bool figure_is_start(enum figure f);
-
-/* One call. */
-struct sample {
-	double value[FIGURE_COUNT]; /* 0 = not known; the cost is of a million such calls */
-	uint32_t round, block;	    /* counted through all shards; block of measured calls only */
-	uint32_t environment;	    /* 1, 2, ... within its variant; 0 = unknown */
-	enum variant variant;
-	enum outcome outcome;
-	enum temperature temperature;
-	bool is_warmup;
-};
+#include "common/verdict/sample.h"
 
 /* How a run ended, from what its shards say; a later one wins over an earlier one. */
 enum run_end { END_COMPLETE, END_INCOMPLETE, END_FAILED, END_CANCELLED };
@@ -89,8 +55,8 @@ void gathered_free(struct gathered *g);
 
 /* Adds a name to g->doubts unless it is there. */
 void gathered_doubt(struct gathered *g, const char *name);
-/* Whether a call with outcome ok counts for latency on this run's temperature basis. */
-bool gathered_is_on_basis(const struct gathered *g, enum temperature t);
+/* What the estimates look at; valid as long as g is. */
+struct measured gathered_measured(const struct gathered *g);
 /* Sums of measured calls. */
 uint64_t gathered_due(const struct gathered *g, enum variant v);
 

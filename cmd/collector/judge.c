@@ -6,21 +6,6 @@
 #include <string.h>
 
 #include "cmd/collector/judge.h"
-#include "common/stats/holm.h"
-
-#define ALPHA (1 - JUDGE_LEVEL)
-#define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (docs/MEASURING.md) */
-
-const char *verdict_name(enum verdict v)
-{
-	static const char *const names[] = {
-#define X(symbol, name) name,
-		VERDICTS(X)
-#undef X
-	};
-
-	return names[v];
-}
 
 const char *run_outcome_name(enum run_outcome o)
 {
@@ -33,82 +18,31 @@ const char *run_outcome_name(enum run_outcome o)
 	return names[o];
 }
 
-enum verdict judge_bounds(const struct bounds *b, double limit, bool is_higher_better,
-			  size_t environments)
+static struct gate gate_of(const struct judged_metric *m)
 {
-	double low = is_higher_better ? -b->high : b->low;
-	double high = is_higher_better ? -b->low : b->high;
-	bool are_few = environments > 0 && environments < ENVIRONMENTS_MIN;
-	double far = are_few ? 2 * limit : limit;
-
-	if (isnan(low) || isnan(high))
-		return VERDICT_CANNOT_TELL;
-	if (low > far)
-		return VERDICT_WORSE;
-	if (high < -far)
-		return VERDICT_BETTER;
-	if (!are_few && low >= -limit && high <= limit)
-		return VERDICT_SAME;
-	return VERDICT_CANNOT_TELL;
-}
-
-/* 0 when the metric does not rest on environments. */
-static size_t environments_of(const struct estimate *e)
-{
-	return e->basis == BASIS_ENVIRONMENTS ? MIN_OF(e->environments_old, e->environments_new)
-					      : 0;
-}
-
-static enum verdict verdict_at(const struct judged_metric *m, double alpha)
-{
-	struct bounds b;
-
-	if (m->est.cannot || m->est.basis == BASIS_NONE)
-		return VERDICT_CANNOT_TELL;
-	estimate_bounds(&m->est, 1 - alpha, &b);
-	return judge_bounds(&b, m->limit, m->is_higher_better, environments_of(&m->est));
-}
-
-static const char *open_reason(const struct judged_metric *m)
-{
-	size_t environments = environments_of(&m->est);
-
-	if (m->est.cannot)
-		return m->est.cannot;
-	if (environments > 0 && environments < ENVIRONMENTS_MIN)
-		return "few-environments";
-	return "interval-too-wide";
-}
-
-struct gates {
-	struct judged_metric *of[JUDGE_METRICS_MAX];
-	size_t count;
-};
-
-static bool gate_is_decided(size_t i, double alpha, void *ctx)
-{
-	const struct gates *gates = ctx;
-
-	return verdict_at(gates->of[i], alpha) != VERDICT_CANNOT_TELL;
+	return (struct gate){&m->est, m->limit, m->is_higher_better};
 }
 
 static void judge_gates(struct judgement *j)
 {
-	struct holm_answer answers[JUDGE_METRICS_MAX];
-	struct gates gates = {.count = 0};
+	struct judged_metric *of[GATES_MAX];
+	struct holm_answer answers[GATES_MAX];
+	struct gate gates[GATES_MAX] = {0};
+	size_t count = 0;
 
 	for (size_t i = 0; i < j->metric_count; i++) {
-		if (j->metrics[i].is_gate)
-			gates.of[gates.count++] = &j->metrics[i];
+		if (!j->metrics[i].is_gate)
+			continue;
+		of[count] = &j->metrics[i];
+		gates[count++] = gate_of(&j->metrics[i]);
 	}
-	holm_run(gates.count, ALPHA, gate_is_decided, &gates, answers);
-	for (size_t i = 0; i < gates.count; i++) {
-		struct judged_metric *m = gates.of[i];
-
-		m->level = 1 - answers[i].alpha;
-		m->verdict = answers[i].is_decided ? verdict_at(m, answers[i].alpha)
-						   : VERDICT_CANNOT_TELL;
-		m->reason = answers[i].is_decided ? m->est.note : open_reason(m);
+	gates_decide(gates, count, answers);
+	for (size_t i = 0; i < count; i++) {
+		of[i]->level = 1 - answers[i].alpha;
+		of[i]->verdict = answers[i].is_decided ? gate_verdict(&gates[i], answers[i].alpha)
+						       : VERDICT_CANNOT_TELL;
+		of[i]->reason =
+			answers[i].is_decided ? of[i]->est.note : gate_open_reason(&gates[i]);
 	}
 }
 
@@ -121,25 +55,27 @@ static void judge_metrics(struct judgement *j)
 		if (!m->is_gate)
 			m->reason = m->est.cannot ? m->est.cannot : m->est.note;
 		if (!m->is_gate && m->limit > 0) {
-			m->verdict = verdict_at(m, ALPHA);
+			struct gate g = gate_of(m);
+
+			m->verdict = gate_verdict(&g, 1 - VERDICT_LEVEL);
 			if (m->verdict == VERDICT_CANNOT_TELL)
-				m->reason = open_reason(m);
+				m->reason = gate_open_reason(&g);
 		}
 		estimate_bounds(&m->est, m->level, &m->bounds);
 	}
 }
 
-static void make_metric(const struct json *planned, const struct gathered *g,
+static void make_metric(const struct json *planned, const struct measured *measured,
 			const struct estimate_options *opts, struct judged_metric *m)
 {
 	const char *direction = json_get_str(planned, "direction");
 
-	*m = (struct judged_metric){.name = json_get_str(planned, "name"), .level = JUDGE_LEVEL};
+	*m = (struct judged_metric){.name = json_get_str(planned, "name"), .level = VERDICT_LEVEL};
 	m->tolerance = json_get(planned, "tolerance");
 	m->is_higher_better = direction && strcmp(direction, "higher") == 0;
 	m->is_known = metric_parse(m->name, &m->spec) == 0;
 	if (m->is_known) {
-		estimate_make(g, m->name, &m->spec, opts, &m->est);
+		estimate_make(measured, m->name, &m->spec, opts, &m->est);
 	} else {
 		m->est = (struct estimate){.cannot = "unknown-metric",
 					   .diff = (double)NAN,
@@ -155,10 +91,11 @@ static void make_metrics(const struct json *plan, const struct gathered *g,
 			 const struct estimate_options *opts, struct judgement *j)
 {
 	const struct json *metrics = json_get(plan, "metrics");
+	struct measured measured = gathered_measured(g);
 
 	j->metric_count = MIN_OF(json_len(metrics), (size_t)JUDGE_METRICS_MAX);
 	for (size_t i = 0; i < j->metric_count; i++)
-		make_metric(json_elem(metrics, i), g, opts, &j->metrics[i]);
+		make_metric(json_elem(metrics, i), &measured, opts, &j->metrics[i]);
 }
 
 static const struct judged_metric *first_gate(const struct judgement *j, enum verdict v)

@@ -12,22 +12,8 @@
 #ifndef PLIMSOLL_COLLECTOR_JUDGE_H
 #define PLIMSOLL_COLLECTOR_JUDGE_H
 
-#include "cmd/collector/metric.h"
-
-#define VERDICTS(X)                                                                                \
-	X(VERDICT_NONE, "")                                                                        \
-	X(VERDICT_BETTER, "better")                                                                \
-	X(VERDICT_WORSE, "worse")                                                                  \
-	X(VERDICT_SAME, "no-difference")                                                           \
-	X(VERDICT_CANNOT_TELL, "cannot-tell")                                                      \
-	X(VERDICT_NOT_COMPARED, "not-compared")
-enum verdict {
-#define X(symbol, name) symbol,
-	VERDICTS(X)
-#undef X
-		VERDICT_COUNT
-};
-const char *verdict_name(enum verdict v);
+#include "cmd/collector/gather.h"
+#include "common/verdict/gate.h"
 
 #define RUN_OUTCOMES(X)                                                                            \
 	X(RUN_VALID, "valid")                                                                      \
@@ -46,7 +32,6 @@ enum run_outcome {
 };
 const char *run_outcome_name(enum run_outcome o);
 
-#define JUDGE_LEVEL 0.95   /* of reported metrics; gates: docs/MEASURING.md on Holm */
 #define JUDGE_LOTTERY 0.05 /* where calibrate has not measured it */
 #define JUDGE_METRICS_MAX 32
 #define JUDGE_OBJECTIVES_MAX 32
@@ -96,10 +81,6 @@ struct judge_facts {
 void judge_run(const struct json *plan, struct gathered *g, const struct judge_facts *facts,
 	       struct judgement *out);
 void judgement_release(struct judgement *j);
-
-/* An interval against a tolerance; factor 2 for two or three environments a side. */
-enum verdict judge_bounds(const struct bounds *b, double limit, bool is_higher_better,
-			  size_t environments);
 
 /* doubt.c: what makes a run suspect beyond what its loader said. */
 void doubts_find(const struct json *plan, struct gathered *g);

@@ -44,6 +44,7 @@ static void judge_one(const struct json *planned, const struct gathered *g, bool
 		      struct judged_objective *o)
 {
 	struct estimate_options opts = {.has_old = false};
+	struct measured measured = gathered_measured(g);
 	struct metric_spec spec;
 	struct estimate est;
 
@@ -55,7 +56,7 @@ static void judge_one(const struct json *planned, const struct gathered *g, bool
 				       .is_met = -1};
 	if (metric_parse(o->metric, &spec) != 0)
 		return;
-	estimate_make(g, o->metric, &spec, &opts, &est);
+	estimate_make(&measured, o->metric, &spec, &opts, &est);
 	o->has_value = est.has_new;
 	o->value = est.new;
 	if (is_valid && est.has_new && has_calls_enough(&spec, est.n_new))

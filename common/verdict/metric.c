@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/collector/metric.h"
+#include "common/verdict/metric.h"
 #include "common/stats/quantile.h"
 
 #define NOTHING ((double)NAN)
@@ -87,27 +87,27 @@ static bool value_of_histogram(const struct hdr *h, const struct metric_spec *sp
 }
 
 /* A call whose value counts: as in latency.c, on the run's temperature basis. */
-static bool counts(const struct gathered *g, const struct metric_spec *spec, enum variant v,
+static bool counts(const struct measured *m, const struct metric_spec *spec, enum variant v,
 		   const struct sample *s)
 {
 	bool is_start = figure_is_start(spec->figure);
 
 	return s->variant == v && s->outcome == OUT_OK && s->value[spec->figure] > 0 &&
 	       (is_start || !s->is_warmup) &&
-	       (is_start || spec->figure == FIG_MEMORY || gathered_is_on_basis(g, s->temperature));
+	       (is_start || spec->figure == FIG_MEMORY || measured_is_on_basis(m, s->temperature));
 }
 
 /* Where there is no histogram (the cost never has one) the calls themselves speak. */
-static bool value_of_samples(const struct gathered *g, const struct metric_spec *spec,
+static bool value_of_samples(const struct measured *m, const struct metric_spec *spec,
 			     enum variant v, double *out, size_t *n)
 {
-	double *values = x_calloc(g->count + 1, sizeof(*values)), sum = 0;
+	double *values = x_calloc(m->count + 1, sizeof(*values)), sum = 0;
 
 	*n = 0;
-	for (size_t i = 0; i < g->count; i++) {
-		if (!counts(g, spec, v, &g->samples[i]))
+	for (size_t i = 0; i < m->count; i++) {
+		if (!counts(m, spec, v, &m->samples[i]))
 			continue;
-		values[*n] = g->samples[i].value[spec->figure];
+		values[*n] = m->samples[i].value[spec->figure];
 		sum += values[(*n)++];
 	}
 	if (*n > 0 && spec->stat == STAT_MEAN)
@@ -119,18 +119,18 @@ static bool value_of_samples(const struct gathered *g, const struct metric_spec 
 }
 
 /* Histograms hold nothing of the warm-up, which is where most starts are. */
-static bool value_of(const struct gathered *g, const struct metric_spec *spec, enum variant v,
+static bool value_of(const struct measured *m, const struct metric_spec *spec, enum variant v,
 		     double *out, size_t *n)
 {
-	const struct hdr *h = g->hist[v][spec->figure];
+	const struct hdr *h = m->hist[v][spec->figure];
 
-	if ((!h || figure_is_start(spec->figure)) && value_of_samples(g, spec, v, out, n))
+	if ((!h || figure_is_start(spec->figure)) && value_of_samples(m, spec, v, out, n))
 		return true;
 	*n = h ? (size_t)hdr_count(h) : 0;
 	return value_of_histogram(h, spec, out);
 }
 
-void estimate_make(const struct gathered *g, const char *name, const struct metric_spec *spec,
+void estimate_make(const struct measured *m, const char *name, const struct metric_spec *spec,
 		   const struct estimate_options *opts, struct estimate *out)
 {
 	*out = (struct estimate){.diff = NOTHING,
@@ -139,15 +139,15 @@ void estimate_make(const struct gathered *g, const char *name, const struct metr
 				 .upper_new = NOTHING,
 				 .is_points = spec->stat == STAT_SHARE};
 	if (spec->stat == STAT_SHARE) {
-		share_estimate(g, name, spec, opts, out);
+		share_estimate(m, name, spec, opts, out);
 		return;
 	}
-	out->has_new = value_of(g, spec, VARIANT_NEW, &out->new, &out->n_new);
+	out->has_new = value_of(m, spec, VARIANT_NEW, &out->new, &out->n_new);
 	if (opts->past)
 		stored_estimate(opts, name, out);
 	if (!opts->has_old)
 		return;
-	out->has_old = value_of(g, spec, VARIANT_OLD, &out->old, &out->n_old);
+	out->has_old = value_of(m, spec, VARIANT_OLD, &out->old, &out->n_old);
 	if (!out->has_old || !out->has_new) {
 		out->cannot = "no-data";
 		return;
@@ -155,7 +155,7 @@ void estimate_make(const struct gathered *g, const char *name, const struct metr
 	if (spec->stat == STAT_MAX)
 		out->cannot = "no-interval";
 	else
-		latency_estimate(g, spec, opts, out);
+		latency_estimate(m, spec, opts, out);
 	if (isnan(out->diff)) {
 		out->diff_abs = out->new - out->old;
 		out->diff = out->old > 0 ? out->new / out->old - 1 : NOTHING;

@@ -7,18 +7,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cmd/collector/metric.h"
+#include "common/verdict/metric.h"
 
 /* With no event on either side the data are identical. That is "no difference" once this many
  * calls a side have been seen: the upper bound of the new share is then under 5 points. */
 #define NONE_CALLS_MIN 59
 #define NONE_LEVEL 0.95
 
-static void count_blocks(const struct gathered *g, const struct metric_spec *spec,
+static void count_blocks(const struct measured *m, const struct metric_spec *spec,
 			 struct rate_block *blocks[VARIANT_COUNT])
 {
-	for (size_t i = 0; i < g->count; i++) {
-		const struct sample *s = &g->samples[i];
+	for (size_t i = 0; i < m->count; i++) {
+		const struct sample *s = &m->samples[i];
 		struct rate_block *b = &blocks[s->variant][s->block];
 
 		if (s->is_warmup || !(spec->among & (1u << s->outcome)))
@@ -29,14 +29,14 @@ static void count_blocks(const struct gathered *g, const struct metric_spec *spe
 }
 
 /* Values come from the outcome counts, which cover every call; intervals from the samples. */
-static bool share_of(const struct gathered *g, const struct metric_spec *spec, enum variant v,
+static bool share_of(const struct measured *m, const struct metric_spec *spec, enum variant v,
 		     double *out, size_t *n)
 {
 	uint64_t bad = 0, among = 0;
 
 	for (int o = 0; o < OUTCOME_COUNT; o++) {
-		among += spec->among & (1u << o) ? g->outcomes[v][o] : 0;
-		bad += spec->bad & (1u << o) ? g->outcomes[v][o] : 0;
+		among += spec->among & (1u << o) ? m->outcomes[v][o] : 0;
+		bad += spec->bad & (1u << o) ? m->outcomes[v][o] : 0;
 	}
 	*n = (size_t)among;
 	*out = among ? (double)bad / (double)among : 0;
@@ -62,14 +62,14 @@ static size_t past_blocks(const struct json *past, const char *name, struct rate
 }
 
 /* Which are the old blocks: those of the same minutes, or the past runs. */
-static size_t old_blocks(const struct gathered *g, const char *name,
+static size_t old_blocks(const struct measured *m, const char *name,
 			 const struct estimate_options *opts, struct rate_block *blocks,
 			 struct estimate *e)
 {
 	size_t count;
 
 	if (!opts->past)
-		return g->block_count;
+		return m->block_count;
 	count = past_blocks(opts->past, name, blocks);
 	e->n_old = count;
 	e->has_old = count > 0;
@@ -93,25 +93,25 @@ static void compare(struct estimate *e)
 	e->note = "none-seen";
 }
 
-void share_estimate(const struct gathered *g, const char *name, const struct metric_spec *spec,
+void share_estimate(const struct measured *m, const char *name, const struct metric_spec *spec,
 		    const struct estimate_options *opts, struct estimate *e)
 {
 	struct rate_block *blocks[VARIANT_COUNT];
 	size_t old_count;
 
-	e->has_new = share_of(g, spec, VARIANT_NEW, &e->new, &e->n_new);
+	e->has_new = share_of(m, spec, VARIANT_NEW, &e->new, &e->n_new);
 	if (!opts->has_old && !opts->past)
 		return;
 	if (opts->has_old)
-		e->has_old = share_of(g, spec, VARIANT_OLD, &e->old, &e->n_old);
+		e->has_old = share_of(m, spec, VARIANT_OLD, &e->old, &e->n_old);
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		blocks[v] = x_calloc(g->block_count + json_len(opts->past) + 1, sizeof(*blocks[v]));
-	count_blocks(g, spec, blocks);
-	old_count = old_blocks(g, name, opts, blocks[VARIANT_OLD], e);
+		blocks[v] = x_calloc(m->block_count + json_len(opts->past) + 1, sizeof(*blocks[v]));
+	count_blocks(m, spec, blocks);
+	old_count = old_blocks(m, name, opts, blocks[VARIANT_OLD], e);
 	if (!e->has_old || !e->has_new)
 		e->cannot = e->cannot ? e->cannot : "no-data";
 	else if (rate_diff_init(&e->rate, blocks[VARIANT_OLD], old_count, blocks[VARIANT_NEW],
-				g->block_count) != 0)
+				m->block_count) != 0)
 		e->cannot = e->cannot ? e->cannot : "few-blocks";
 	else if (!e->cannot)
 		compare(e);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/collector/metric.h"
+#include "common/verdict/metric.h"
 #include "common/stats/quantile.h"
 
 /* An environment counts for a median once it has given this many values (docs/MEASURING.md). */
@@ -39,25 +39,25 @@ struct sides {
 };
 
 /* Calls that count for this figure. Cold starts happen before the measured part too. */
-static bool counts(const struct gathered *g, const struct metric_spec *spec, const struct sample *s)
+static bool counts(const struct measured *m, const struct metric_spec *spec, const struct sample *s)
 {
 	if (s->outcome != OUT_OK || s->value[spec->figure] <= 0)
 		return false;
 	if (figure_is_start(spec->figure))
 		return true;
-	return !s->is_warmup && gathered_is_on_basis(g, s->temperature);
+	return !s->is_warmup && measured_is_on_basis(m, s->temperature);
 }
 
-static void collect(const struct gathered *g, const struct metric_spec *spec, struct sides *out)
+static void collect(const struct measured *m, const struct metric_spec *spec, struct sides *out)
 {
 	for (int v = 0; v < VARIANT_COUNT; v++)
-		out->of[v].points = x_calloc(g->count + 1, sizeof(struct point));
-	for (size_t i = 0; i < g->count; i++) {
-		const struct sample *s = &g->samples[i];
+		out->of[v].points = x_calloc(m->count + 1, sizeof(struct point));
+	for (size_t i = 0; i < m->count; i++) {
+		const struct sample *s = &m->samples[i];
 		struct side *side = &out->of[s->variant];
 		double value = s->value[spec->figure];
 
-		if (counts(g, spec, s))
+		if (counts(m, spec, s))
 			side->points[side->count++] = (struct point){
 				{log(value), value}, s->round, s->block, s->environment};
 	}
@@ -134,10 +134,10 @@ static bool is_centred(const struct metric_spec *spec)
 	return spec->stat == STAT_QUANTILE && !figure_is_start(spec->figure);
 }
 
-static void centre(const struct gathered *g, struct sides *sides)
+static void centre(const struct measured *m, struct sides *sides)
 {
-	centre_on(sides, SCALE_LOG, g->round_count);
-	centre_on(sides, SCALE_ABS, g->round_count);
+	centre_on(sides, SCALE_LOG, m->round_count);
+	centre_on(sides, SCALE_ABS, m->round_count);
 	drop_uncentred(sides);
 }
 
@@ -281,7 +281,7 @@ static double drawn_difference(const uint32_t *times, size_t block_count, void *
 }
 
 /* Returns the difference without drawing; fills the draws when there are blocks enough. */
-static double draw(const struct gathered *g, const struct metric_spec *spec,
+static double draw(const struct measured *m, const struct metric_spec *spec,
 		   const struct sides *sides, enum scale scale, uint64_t seed, struct boot *out)
 {
 	struct drawn d = {.spec = spec, .scale = scale};
@@ -295,41 +295,41 @@ static double draw(const struct gathered *g, const struct metric_spec *spec,
 		for (size_t i = 0; i < side->count; i++)
 			values[i] = (struct boot_value){side->points[i].value[taken],
 							side->points[i].block};
-		boot_sample_init(&d.of[v], values, side->count, g->block_count, spec->q);
+		boot_sample_init(&d.of[v], values, side->count, m->block_count, spec->q);
 	}
 	diff = drawn_difference(NULL, 0, &d);
-	if (g->block_count >= BOOT_BLOCKS_MIN)
-		boot_run(out, g->block_count, seed, drawn_difference, &d);
+	if (m->block_count >= BOOT_BLOCKS_MIN)
+		boot_run(out, m->block_count, seed, drawn_difference, &d);
 	for (int v = 0; v < VARIANT_COUNT; v++)
 		boot_sample_release(&d.of[v]);
 	return diff;
 }
 
-static void by_blocks(const struct gathered *g, const struct metric_spec *spec,
+static void by_blocks(const struct measured *m, const struct metric_spec *spec,
 		      const struct estimate_options *opts, const struct sides *sides,
 		      struct estimate *e)
 {
-	e->diff = expm1(draw(g, spec, sides, SCALE_LOG, opts->seed, &e->log_boot));
-	e->diff_abs = draw(g, spec, sides, SCALE_ABS, opts->seed, &e->abs_boot);
+	e->diff = expm1(draw(m, spec, sides, SCALE_LOG, opts->seed, &e->log_boot));
+	e->diff_abs = draw(m, spec, sides, SCALE_ABS, opts->seed, &e->abs_boot);
 	e->lottery = opts->lottery;
 	e->lottery_environments = fmax(opts->environments, 1);
 	e->scale = (e->old + e->new) / 2;
-	if (g->block_count < BOOT_BLOCKS_MIN)
+	if (m->block_count < BOOT_BLOCKS_MIN)
 		e->cannot = "few-blocks";
 	else
 		e->basis = BASIS_BLOCKS_WIDENED;
 }
 
-void latency_estimate(const struct gathered *g, const struct metric_spec *spec,
+void latency_estimate(const struct measured *m, const struct metric_spec *spec,
 		      const struct estimate_options *opts, struct estimate *e)
 {
 	struct sides sides = {0};
 	bool is_middle = spec->stat == STAT_MEAN || spec->q <= 0.5, are_known;
 	bool is_start = figure_is_start(spec->figure);
 
-	collect(g, spec, &sides);
+	collect(m, spec, &sides);
 	if (is_centred(spec))
-		centre(g, &sides);
+		centre(m, &sides);
 	if (sides.of[VARIANT_OLD].count == 0 || sides.of[VARIANT_NEW].count == 0) {
 		e->cannot = "no-data";
 		goto out;
@@ -345,7 +345,7 @@ void latency_estimate(const struct gathered *g, const struct metric_spec *spec,
 		if (is_middle || is_start)
 			goto out;
 	}
-	by_blocks(g, spec, opts, &sides, e);
+	by_blocks(m, spec, opts, &sides, e);
 	if (e->basis != BASIS_NONE)
 		e->cannot = NULL;
 out:

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cmd/collector/metric.h"
+#include "common/verdict/metric.h"
 
 const struct json *stored_value(const struct json *entry, const char *name)
 {

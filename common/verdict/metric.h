@@ -12,15 +12,16 @@
  *	struct metric_spec spec;
  *	struct estimate est;
  *	if (metric_parse("response_p50", &spec) == 0) {
- *		estimate_make(g, "response_p50", &spec, &opts, &est);
+ *		estimate_make(m, "response_p50", &spec, &opts, &est);
  *		estimate_bounds(&est, 0.95, &bounds);
  *		estimate_release(&est);
  *	}
  */
-#ifndef PLIMSOLL_COLLECTOR_METRIC_H
-#define PLIMSOLL_COLLECTOR_METRIC_H
+#ifndef PLIMSOLL_VERDICT_METRIC_H
+#define PLIMSOLL_VERDICT_METRIC_H
 
-#include "cmd/collector/gather.h"
+#include "common/verdict/sample.h"
+#include "common/json/json.h"
 #include "common/stats/boot.h"
 #include "common/stats/rate.h"
 #include "common/stats/welch.h"
@@ -82,15 +83,15 @@ struct bounds {
 	double low_abs, high_abs; /* in the unit */
 };
 
-void estimate_make(const struct gathered *g, const char *name, const struct metric_spec *spec,
+void estimate_make(const struct measured *m, const char *name, const struct metric_spec *spec,
 		   const struct estimate_options *opts, struct estimate *out);
 void estimate_bounds(const struct estimate *est, double level, struct bounds *out);
 void estimate_release(struct estimate *est);
 
 /* The parts, each in its file. They fill basis, cannot, differences, and what is behind them. */
-void latency_estimate(const struct gathered *g, const struct metric_spec *spec,
+void latency_estimate(const struct measured *m, const struct metric_spec *spec,
 		      const struct estimate_options *opts, struct estimate *est);
-void share_estimate(const struct gathered *g, const char *name, const struct metric_spec *spec,
+void share_estimate(const struct measured *m, const char *name, const struct metric_spec *spec,
 		    const struct estimate_options *opts, struct estimate *est);
 #define STORED_RUNS_MIN 5 /* fewer past runs say nothing of how runs differ */
 void stored_estimate(const struct estimate_options *opts, const char *name, struct estimate *est);
