@@ -200,7 +200,7 @@ check-verdicts: deps ## 30 runs of equal and 30 of slower code on a real emulato
 	@$(MAKE) --no-print-directory MODE=release all
 	@PLIMSOLL_BUILD=$(CURDIR)/build/release $(VENV) tests/bench/emulator_runs.py
 
-bench-page: ## the tables of the last make bench into docs/BENCHMARKS.md
+bench-page: ## the tables of the last make bench and make bench-verdicts into docs/BENCHMARKS.md and docs/VERDICT.md
 	@$(PYTHON) tests/bench/page.py
 
 count-instructions: deps ## instructions of a request, by callgrind (RECORD=1: the number that make test holds us to)

@@ -4,7 +4,7 @@ RUNS functions (30) of two published copies of one code, and RUNS whose second v
 emulator; each is measured by `plimsoll run NAME --old 1 --new 2` with a home of its own, AT_ONCE (3) side by side. A `worse`
 is measured once more by the program itself, as for any user. A run that the loader calls suspect is begun again (other work
 on this machine is no answer), at most twice, and counted. Prints a line a run and the table of docs/VERDICT.md; exit 1 when
-equal code was confirmed to be worse, or slower code was not.
+equal code was confirmed to be worse, or slower code was not. tests/integration/test_verdicts.py is the short form.
 """
 import collections
 import concurrent.futures
@@ -36,15 +36,20 @@ tests:
 
 
 class Bench:
-    def __init__(self, folder, cloud):
-        self.folder, self.cloud = folder, cloud
-        self.config = os.path.join(folder, "plimsoll.yaml")
+    def __init__(self, folder, cloud, duration=DURATION):
+        self.folder, self.cloud = str(folder), cloud
+        self.told = {}  # name -> run.finished data of all runs, those that were begun again too
+        self.config = os.path.join(self.folder, "plimsoll.yaml")
         with open(self.config, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(region=cloud.region, url=cloud.server.url, duration=DURATION))
+            f.write(CONFIG.format(region=cloud.region, url=cloud.server.url, duration=duration))
         self.env = {k: v for k, v in cloud.env().items() if k != "AWS_ENDPOINT_URL"} | {"AWS_EC2_METADATA_DISABLED": "true"}
 
+    def witness(self, name):
+        """The file in which the function writes down its calls."""
+        return os.path.join(self.folder, name + ".witness")
+
     def make(self, name):
-        fn = self.cloud.create(name, sleep_ms=BASE_MS, label="old")
+        fn = self.cloud.create(name, sleep_ms=BASE_MS, label="old", witness=self.witness(name))
         fn.publish()
         if name.startswith("equal"):
             fn.publish_copy()
@@ -66,6 +71,7 @@ class Bench:
             for tries in range(1, TRIES + 1):
                 home = tempfile.mkdtemp(prefix=name, dir=self.folder)
                 r, runs = self.run(name, home)
+                self.told.setdefault(name, []).extend(runs)
                 if not runs:
                     print(f"{name}: exit {r.code}: {r.errors[-400:]}", flush=True)
                 elif all(d["outcome"] == "valid" for d in runs):
