@@ -191,8 +191,12 @@ void version_pick(struct draft *d)
 		draft_decide(
 			d, DECIDE_REFUSE,
 			"calibrate needs a second published copy of the code of %s, and there is "
-			"none",
-			d->new.qualifier ? d->new.qualifier : "the function");
+			"none: %s",
+			d->new.qualifier ? d->new.qualifier : "the function",
+			d->account->publish_keep
+				? "the watcher says why it made none"
+				: "publish_versions: keep 5 lets Plimsoll make one; or edit the "
+				  "description and publish a version");
 	else if (!d->has_old && baseline == BASELINE_NONE && !hold_against_past(d))
 		say_nothing_to_compare(d);
 }

@@ -171,6 +171,33 @@ static enum exit_code measure(const struct fullpipe *f, struct calibration *c, s
 	return EXIT_FINE;
 }
 
+/* The watcher makes all copies, and so it deletes them too. */
+static void drop_copies(const struct fullpipe *f)
+{
+	struct pipeline p = {0};
+	struct pipeline_stage *s = pipeline_add(&p, "watcher");
+
+	pipeline_option(s, "--config", f->config);
+	pipeline_option(s, "--state", f->state);
+	pipeline_arg(s, "--once");
+	pipeline_arg(s, "--drop-copies");
+	pipeline_arg(s, f->subject);
+	if (pipeline_run(&p) != EXIT_FINE)
+		log_warn("the copy of %s that was made for this stays; publish_versions: keep "
+			 "deletes it later",
+			 f->subject);
+	pipeline_release(&p);
+}
+
+static enum exit_code measure_and_clean(const struct fullpipe *f, struct calibration *c,
+					size_t runs)
+{
+	enum exit_code code = measure(f, c, runs);
+
+	drop_copies(f);
+	return code;
+}
+
 static enum exit_code calibrate(const struct door *d)
 {
 	const struct calibrate_opts *o = d->opts;
@@ -186,6 +213,7 @@ static enum exit_code calibrate(const struct door *d)
 		.purpose = "calibrate",
 		.events_file = events,
 		.wait_cloud = "0s",
+		.wants_copy = true,
 	};
 	enum exit_code code = EXIT_USAGE;
 
@@ -193,7 +221,7 @@ static enum exit_code calibrate(const struct door *d)
 		log_error("--runs %llu: expected %d to %d", (unsigned long long)o->runs, RUNS_MIN,
 			  RUNS_MAX);
 	else
-		code = measure(&f, &c, (size_t)o->runs);
+		code = measure_and_clean(&f, &c, (size_t)o->runs);
 	if (code == EXIT_FINE && c.count < RUNS_MIN) {
 		log_error("only %zu of %llu runs were valid; nothing is concluded from fewer than "
 			  "%d",
@@ -221,7 +249,11 @@ const struct command command_calibrate = {
 		 "are\n"
 		 "widened by this instead of an assumed 5 %. Calls the function for real.\n"
 		 "\n"
-		 "The second copy: edit the description of the function and publish a version.",
+		 "The second copy is made where publish_versions: allows it, and deleted at the "
+		 "end: the\n"
+		 "description of the function is edited, a version published, the description put "
+		 "back\n"
+		 "(lambda:UpdateFunctionConfiguration). Else: do the same by hand.",
 	.exits = "  0 measured   2 too few valid runs   100 refused, or something to change   111 "
 		 "try again\n"
 		 "  130 cancelled",

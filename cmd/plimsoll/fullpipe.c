@@ -13,6 +13,8 @@ static void add_watcher(const struct fullpipe *f, struct pipeline *p)
 	pipeline_arg(s, f->subject ? "--once" : "--follow");
 	if (f->is_dry_run)
 		pipeline_arg(s, "--no-publish");
+	if (f->wants_copy)
+		pipeline_arg(s, "--copy");
 	if (f->subject)
 		pipeline_arg(s, f->subject);
 }

@@ -16,6 +16,7 @@ struct fullpipe {
 	const char *wait_cloud;	 /* "0s": the verdict ends it */
 	const char *slots;
 	bool requires_comparison, is_dry_run;
+	bool wants_copy; /* the watcher makes a second version of the code where it may */
 };
 
 /* Up to the planner when it is a dry run. */

@@ -12,7 +12,7 @@
 
 struct init_opts {
 	const char *account, *out;
-	bool is_policy, is_forced, may_publish;
+	bool is_policy, is_forced, may_publish, may_copy;
 };
 
 #define ROW(field) offsetof(struct init_opts, field)
@@ -25,11 +25,14 @@ static const struct opt init_rows[] = {
 	 "prints the least IAM policy that Plimsoll needs, and ends"},
 	{"publish", 0, OPT_FLAG, ROW(may_publish), NULL, NULL,
 	 "with --print-policy: also to publish and delete versions of ours"},
+	{"copies", 0, OPT_FLAG, ROW(may_copy), NULL, NULL,
+	 "with --print-policy: also to publish copies of equal code, which takes an edit of the "
+	 "description; implies --publish"},
 };
 #undef ROW
 
 /* docs/CREDENTIALS.md says what each permission is for. */
-static void print_policy(bool may_publish)
+static void print_policy(const struct init_opts *o)
 {
 	puts("{\n"
 	     "  \"Version\": \"2012-10-17\",\n"
@@ -41,9 +44,11 @@ static void print_policy(bool may_publish)
 	     "      \"cloudwatch:GetMetricData\"]},\n"
 	     "    {\"Effect\": \"Allow\", \"Resource\": \"arn:aws:lambda:*:*:function:*\", "
 	     "\"Action\": [");
-	puts(may_publish ? "      \"lambda:PublishVersion\", \"lambda:DeleteFunction\",\n"
-			   "      \"lambda:InvokeFunction\"]}"
-			 : "      \"lambda:InvokeFunction\"]}");
+	if (o->may_copy)
+		puts("      \"lambda:UpdateFunctionConfiguration\",");
+	if (o->may_publish || o->may_copy)
+		puts("      \"lambda:PublishVersion\", \"lambda:DeleteFunction\",");
+	puts("      \"lambda:InvokeFunction\"]}");
 	puts("  ]\n}");
 }
 
@@ -104,7 +109,7 @@ static enum exit_code run(const struct door *d)
 
 	if (!o->is_policy)
 		return init(o);
-	print_policy(o->may_publish);
+	print_policy(o);
 	return EXIT_FINE;
 }
 

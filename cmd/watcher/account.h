@@ -59,7 +59,7 @@ struct account {
 	struct wall limits_read_at; /* for the event; 0 = never */
 	struct mono limits_fresh_until;
 	size_t seen_count, tested_count, published_count; /* in the first sight */
-	bool is_told_no_publish, is_told_no_limits, is_told_no_delete;
+	bool is_told_no_publish, is_told_no_limits, is_told_no_delete, is_told_no_copy;
 };
 
 /* Opens the client and reads what is known from the state. NULL, and told: the client cannot be

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/watcher/copies.h"
 #include "cmd/watcher/describe.h"
 #include "cmd/watcher/diff.h"
 #include "cmd/watcher/target.h"
@@ -94,13 +95,14 @@ static int64_t retire_next(struct account *a, struct todo *t)
 	return 0;
 }
 
-static uint32_t causes_now(const struct known *k, const struct lambda_function *now)
+static uint32_t causes_now(struct account *a, const char *name, const struct known *k,
+			   const struct lambda_function *now)
 {
 	uint32_t causes = diff_causes(k, now);
 
 	if (k->owed)
 		return DIFF_BIT(CAUSE_ADDED);
-	if (!causes && diff_is_deployed_again(k, now))
+	if (!causes && diff_is_deployed_again(k, now) && !copies_were_ours(a, name, now))
 		causes = DIFF_BIT(CAUSE_CODE);
 	return causes;
 }
@@ -135,7 +137,7 @@ static int64_t tell(struct account *a, struct todo *t, struct known *k,
 static int64_t look_at_latest(struct account *a, struct todo *t, struct known *k,
 			      const struct lambda_function *now)
 {
-	uint32_t causes = causes_now(k, now);
+	uint32_t causes = causes_now(a, t->name, k, now);
 	int64_t left_ms = diff_quiet_left_ms(now->modified_at, wall_now(), a->conf->quiet_ms);
 
 	if (lambda_is_failed(now)) {
@@ -247,6 +249,7 @@ static int64_t look(struct account *a, struct todo *t)
 	bool is_tested;
 	const struct config_function *rule = account_rule(a, t->name, &is_tested);
 	int64_t again_ms;
+	int rc;
 
 	if (!k || !is_tested)
 		return DONE;
@@ -255,7 +258,13 @@ static int64_t look(struct account *a, struct todo *t)
 	if (lambda_get_configuration(a->client, account_cloud_name(a, t->name), NULL, &now, &err))
 		return failed(a, t, &err);
 	account_recovered(a);
-	again_ms = look_at_latest(a, t, k, &now);
+	rc = copies_go_on(a, t->name, &now, &err);
+	if (rc == -EAGAIN)
+		again_ms = not_ready(a, t);
+	else if (rc && err.fault != AWS_DENIED)
+		again_ms = failed(a, t, &err);
+	else
+		again_ms = look_at_latest(a, t, k, &now);
 	lambda_function_release(&now);
 	return again_ms;
 }
@@ -353,31 +362,54 @@ static int find_by_hand(struct account *a, const char *name, const struct lambda
 	return rc;
 }
 
-static enum look_result tell_by_hand(struct account *a, const char *name,
-				     const struct lambda_function *now, struct aws_error *err)
+/* Calibrate wants two versions of the code under test, and finds them there where we may not
+ * publish. */
+static bool lacks_copy(const struct account *a, const struct lambda_function *now,
+		       const struct target *t)
 {
-	struct target target;
-	struct description d = {
-		.kind = "manual", .is_manual = true, .revision = known_revision_of(now)};
-	int rc = lambda_is_ready(now) ? find_by_hand(a, name, now, &target, err) : -EAGAIN;
-
-	if (rc == -EAGAIN)
-		return LOOK_LATER;
-	if (rc)
-		return LOOK_FAILED;
-	rc = emit(a, name, &d, &target);
-	target_release(&target);
-	return rc ? LOOK_FAILED : LOOK_TOLD;
+	return a->conf->publish_keep && !a->is_told_no_copy && t->is_immutable &&
+	       versions_is_equal(t->function, now) && copies_count(&t->versions, now) < 2;
 }
 
-enum look_result look_by_hand(struct account *a, const char *name)
+static int refused_to_copy(struct account *a, const struct aws_error *err)
+{
+	if (!a->is_told_no_copy)
+		log_warn("%s; going on without a copy", err->text);
+	a->is_told_no_copy = true;
+	return 0;
+}
+
+static enum look_result tell_by_hand(struct account *a, const char *name,
+				     const struct lambda_function *now, bool wants_copy,
+				     struct aws_error *err)
+{
+	struct target target = {0};
+	struct description d = {
+		.kind = "manual", .is_manual = true, .revision = known_revision_of(now)};
+	int rc = copies_go_on(a, name, now, err);
+
+	if (rc && rc != -EAGAIN && err->fault == AWS_DENIED)
+		rc = refused_to_copy(a, err);
+	if (rc == 0)
+		rc = lambda_is_ready(now) ? find_by_hand(a, name, now, &target, err) : -EAGAIN;
+	if (rc == 0 && wants_copy && lacks_copy(a, now, &target)) {
+		copies_begin(a, name, now, true);
+		rc = -EAGAIN;
+	}
+	if (rc == 0)
+		rc = emit(a, name, &d, &target) ? -EIO : 0;
+	target_release(&target);
+	return rc == 0 ? LOOK_TOLD : rc == -EAGAIN ? LOOK_LATER : LOOK_FAILED;
+}
+
+enum look_result look_by_hand(struct account *a, const char *name, bool wants_copy)
 {
 	struct lambda_function now = {0};
 	struct aws_error err = {0};
 	enum look_result result = LOOK_FAILED;
 
 	if (lambda_get_configuration(a->client, account_cloud_name(a, name), NULL, &now, &err) == 0)
-		result = tell_by_hand(a, name, &now, &err);
+		result = tell_by_hand(a, name, &now, wants_copy, &err);
 	else if (err.fault == AWS_NOT_FOUND)
 		result = LOOK_NO_SUCH;
 	if (result == LOOK_FAILED || result == LOOK_NO_SUCH)

@@ -12,8 +12,9 @@ int64_t look_do(struct account *a, struct todo *t);
 enum look_result { LOOK_TOLD, LOOK_LATER, LOOK_NO_SUCH, LOOK_FAILED };
 /*
  * The manual look: tells the function as it is, with kind manual, whatever is known of it.
- * LOOK_LATER: not ready yet. LOOK_FAILED: told by account_failed().
+ * LOOK_LATER: not ready yet. LOOK_FAILED: told by account_failed(). wants_copy: where we may
+ * publish there are two versions of the code under test before it is told.
  */
-enum look_result look_by_hand(struct account *a, const char *name);
+enum look_result look_by_hand(struct account *a, const char *name, bool wants_copy);
 
 #endif

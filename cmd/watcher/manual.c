@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/watcher/copies.h"
 #include "cmd/watcher/describe.h"
 #include "cmd/watcher/look.h"
 #include "common/base/log.h"
@@ -13,6 +14,7 @@
 struct manual {
 	struct stage *st;
 	const struct config *config;
+	enum manual_what what;
 	struct subject *subjects; /* owned */
 	size_t count, told;
 	struct mono since;	/* when the current one was begun */
@@ -49,10 +51,27 @@ static struct account *account_of(struct manual *m, const char *name)
 	return a;
 }
 
+static enum look_result drop(struct account *a, const char *name)
+{
+	struct aws_error err = {0};
+
+	if (copies_drop(a, name, &err) == 0)
+		return LOOK_TOLD;
+	account_failed(a, &err);
+	return LOOK_FAILED;
+}
+
+static enum look_result do_aws(struct manual *m, struct account *a, const char *name)
+{
+	if (m->what == MANUAL_DROP)
+		return drop(a, name);
+	return look_by_hand(a, name, m->what == MANUAL_COPY_TELL);
+}
+
 static enum look_result look_aws(struct manual *m, const struct subject *s)
 {
 	struct account *a = account_of(m, s->account);
-	enum look_result result = a ? look_by_hand(a, s->function) : LOOK_FAILED;
+	enum look_result result = a ? do_aws(m, a, s->function) : LOOK_FAILED;
 
 	if (result == LOOK_LATER && mono_diff_ns(mono_now(), m->since) > READY_GIVE_UP_NS) {
 		log_error("%s/%s is still being updated; run again later", s->account, s->function);
@@ -71,6 +90,8 @@ static enum look_result look_http(struct manual *m, const struct subject *s)
 	const struct config_function *rule = config_rule(m->config, s->account, s->function);
 	char subject[sizeof(struct subject) + 1];
 
+	if (m->what == MANUAL_DROP)
+		return LOOK_TOLD;
 	if (!rule || !rule->url) {
 		log_error("%s/%s: an http account has no list; give the function a rule with url:",
 			  s->account, s->function);
@@ -104,7 +125,7 @@ static void tick(struct loop *l, struct loop_timer *t)
 }
 
 struct manual *manual_new(struct stage *st, const struct config *config, const char *const *names,
-			  size_t count)
+			  size_t count, enum manual_what what)
 {
 	struct manual *m = x_calloc(1, sizeof(*m));
 	bool is_good = true;
@@ -112,6 +133,7 @@ struct manual *manual_new(struct stage *st, const struct config *config, const c
 	m->st = st;
 	m->config = config;
 	m->count = count;
+	m->what = what;
 	m->subjects = x_calloc(count + 1, sizeof(*m->subjects));
 	m->tick.run = tick;
 	for (size_t i = 0; i < count; i++)

@@ -39,19 +39,21 @@ static bool is_equal_text(const char *a, const char *b)
 	return !strcmp(a ? a : "", b ? b : "");
 }
 
+bool versions_is_equal(const struct lambda_function *a, const struct lambda_function *b)
+{
+	char of_a[65], of_b[65];
+
+	known_config_sha256(a, of_a);
+	known_config_sha256(b, of_b);
+	return is_equal_text(a->code_sha256, b->code_sha256) && !strcmp(of_a, of_b);
+}
+
 const struct lambda_function *versions_equal_to(const struct lambda_list *versions,
 						const struct lambda_function *f)
 {
-	char want[65], got[65];
-
-	known_config_sha256(f, want);
-	for (size_t i = 0; i < versions->count; i++) {
-		const struct lambda_function *v = &versions->items[i];
-
-		known_config_sha256(v, got);
-		if (is_equal_text(v->code_sha256, f->code_sha256) && !strcmp(want, got))
-			return v;
-	}
+	for (size_t i = 0; i < versions->count; i++)
+		if (versions_is_equal(&versions->items[i], f))
+			return &versions->items[i];
 	return NULL;
 }
 
@@ -88,69 +90,86 @@ static char *key_of(const char *subject)
 	return x_asprintf("published/%s", subject);
 }
 
-static void put_ours(struct stage *st, const char *subject, struct json *ours_take)
+struct json *versions_doc(struct stage *st, const char *subject)
 {
 	char *key = key_of(subject);
-	struct json *doc = json_obj();
+	struct json *doc = stage_state_get(st, key);
 
-	json_put(doc, "versions", ours_take);
-	stage_state_put(st, key, doc);
 	free(key);
+	return doc ? doc : json_obj();
+}
+
+void versions_put_doc(struct stage *st, const char *subject, struct json *doc_take)
+{
+	char *key = key_of(subject);
+
+	stage_state_put(st, key, doc_take);
+	free(key);
+}
+
+bool versions_has(const struct json *list, const char *version)
+{
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *v = json_str(json_elem(list, i));
+
+		if (v && !strcmp(v, version))
+			return true;
+	}
+	return false;
+}
+
+/* The member of doc becomes first (may be NULL), then what it was without that. */
+static void put_first(struct json *doc, const char *member, const char *first, const char *without)
+{
+	const struct json *before = json_get(doc, member);
+	struct json *list = json_arr();
+
+	if (first)
+		json_push(list, json_new_str(first));
+	for (size_t i = 0; i < json_len(before); i++) {
+		const char *v = json_str(json_elem(before, i));
+
+		if (v && strcmp(v, without))
+			json_push(list, json_new_str(v));
+	}
+	json_put(doc, member, list);
 }
 
 struct json *versions_ours(struct stage *st, const char *subject)
 {
-	char *key = key_of(subject);
-	struct json *doc = stage_state_get(st, key);
-	struct json *ours = json_get(doc, "versions");
+	struct json *doc = versions_doc(st, subject), *ours = json_get(doc, "versions");
 
 	ours = ours ? json_ref(ours) : json_arr();
 	json_free(doc);
-	free(key);
 	return ours;
 }
 
-/* ours without this version; the caller frees it. */
-static struct json *without(const struct json *ours, const char *version)
+void versions_add(struct json *doc, const char *version)
 {
-	struct json *rest = json_arr();
-
-	for (size_t i = 0; i < json_len(ours); i++) {
-		const char *v = json_str(json_elem(ours, i));
-
-		if (v && strcmp(v, version))
-			json_push(rest, json_new_str(v));
-	}
-	return rest;
+	put_first(doc, "versions", version, version);
 }
 
 void versions_remember(struct stage *st, const char *subject, const char *version)
 {
-	struct json *ours = versions_ours(st, subject), *rest = without(ours, version);
-	struct json *all = json_arr();
+	struct json *doc = versions_doc(st, subject);
 
-	json_push(all, json_new_str(version));
-	for (size_t i = 0; i < json_len(rest); i++)
-		json_push(all, json_ref(json_elem(rest, i)));
-	put_ours(st, subject, all);
-	json_free(rest);
-	json_free(ours);
+	versions_add(doc, version);
+	versions_put_doc(st, subject, doc);
 }
 
 void versions_forget(struct stage *st, const char *subject, const char *version)
 {
-	struct json *ours = versions_ours(st, subject);
+	static const char *const members[] = {"versions", "copies"};
+	struct json *doc = versions_doc(st, subject);
 
-	put_ours(st, subject, without(ours, version));
-	json_free(ours);
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		put_first(doc, members[i], NULL, version);
+	versions_put_doc(st, subject, doc);
 }
 
 void versions_forget_all(struct stage *st, const char *subject)
 {
-	char *key = key_of(subject);
-
-	stage_state_put(st, key, NULL);
-	free(key);
+	versions_put_doc(st, subject, NULL);
 }
 
 struct json *versions_to_retire(const struct json *ours, uint32_t keep, const char *held)

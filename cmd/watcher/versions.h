@@ -17,11 +17,22 @@
 
 /* Newest first, "$LATEST" dropped. */
 void versions_sort(struct lambda_list *versions);
+/* The same code and settings. */
+bool versions_is_equal(const struct lambda_function *a, const struct lambda_function *b);
 /* The newest version with this code and these settings, or NULL. Borrowed. */
 const struct lambda_function *versions_equal_to(const struct lambda_list *versions,
 						const struct lambda_function *f);
 /* data.candidates: those that can be called, newest first, at most CANDIDATES_MAX. */
 struct json *versions_candidates(const struct lambda_list *versions);
+
+/*
+ * What we made, as the state holds it: versions[], newest first; copies[], those of them that
+ * calibrate asked for; edit and edited_at, see copies.h. Never NULL; put takes it.
+ */
+struct json *versions_doc(struct stage *st, const char *subject);
+void versions_put_doc(struct stage *st, const char *subject, struct json *doc_take);
+void versions_add(struct json *doc, const char *version);
+bool versions_has(const struct json *list, const char *version);
 
 /* Adds a version to what we made. The key is "ACCOUNT/FUNCTION". */
 void versions_remember(struct stage *st, const char *subject, const char *version);

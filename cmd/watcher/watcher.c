@@ -14,7 +14,7 @@
 #include "common/base/log.h"
 
 struct options {
-	bool is_once, is_follow, has_no_publish;
+	bool is_once, is_follow, has_no_publish, wants_copy, drops_copies;
 };
 
 struct watcher {
@@ -37,6 +37,11 @@ static const struct opt rows[] = {
 	 "look again and again, as often as the account's poll: says"},
 	{"no-publish", 0, OPT_FLAG, offsetof(struct options, has_no_publish), NULL, NULL,
 	 "publishes and deletes no version, whatever publish_versions: allows"},
+	{"copy", 0, OPT_FLAG, offsetof(struct options, wants_copy), NULL, NULL,
+	 "of named functions: makes a second version of their code where there is none "
+	 "(publish_versions: allows it), for calibrate"},
+	{"drop-copies", 0, OPT_FLAG, offsetof(struct options, drops_copies), NULL, NULL,
+	 "of named functions: deletes what --copy made, and tells nothing"},
 };
 
 static struct config *load(const char *path, bool may_publish)
@@ -158,9 +163,20 @@ static enum exit_code check_usage(const struct watcher *w, bool has_names)
 	else if (has_names && w->opts.is_follow)
 		log_error("functions are named with --once only; --follow watches what the "
 			  "settings say");
+	else if ((w->opts.wants_copy || w->opts.drops_copies) &&
+		 (!has_names || !stage_has_state(w->st)))
+		log_error("--copy and --drop-copies are for functions that are named, and need "
+			  "--state");
 	else
 		return EXIT_FINE;
 	return EXIT_USAGE;
+}
+
+static enum manual_what what_by_hand(const struct options *o)
+{
+	if (o->drops_copies)
+		return MANUAL_DROP;
+	return o->wants_copy ? MANUAL_COPY_TELL : MANUAL_TELL;
 }
 
 static enum exit_code open_watcher(struct watcher *w)
@@ -179,7 +195,7 @@ static enum exit_code open_watcher(struct watcher *w)
 		return code;
 	loop_timer_set(stage_loop(w->st), &w->begin, mono_now());
 	if (count) {
-		w->manual = manual_new(w->st, w->config, names, count);
+		w->manual = manual_new(w->st, w->config, names, count, what_by_hand(&w->opts));
 		return w->manual ? EXIT_FINE : EXIT_USAGE;
 	}
 	if (w->opts.is_once && !stage_has_state(w->st))

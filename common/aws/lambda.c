@@ -240,6 +240,29 @@ int lambda_publish_version(struct aws_client *c, const char *function, const cha
 	return rc;
 }
 
+int lambda_update_description(struct aws_client *c, const char *function, const char *revision_id,
+			      const char *description, struct lambda_function *out,
+			      struct aws_error *err)
+{
+	char *what = x_asprintf("edit the description of %s", function);
+	struct json *body = json_obj();
+	struct call call = {.what = what,
+			    .permission = "lambda:UpdateFunctionConfiguration",
+			    .method = "PUT",
+			    .base = "/2015-03-31/functions",
+			    .function = function,
+			    .tail = "/configuration",
+			    .body = body};
+	int rc;
+
+	json_put_str(body, "Description", description);
+	json_put_str(body, "RevisionId", revision_id);
+	rc = take_function(c, &call, out, err);
+	json_free(body);
+	free(what);
+	return rc;
+}
+
 static bool is_version_number(const char *text)
 {
 	size_t len = text ? strspn(text, "0123456789") : 0;

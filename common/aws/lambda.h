@@ -32,7 +32,7 @@ struct lambda_function {
 	char *runtime, *handler, *arch, *package_type; /* arch "x86_64" when not said */
 	char *log_format;			       /* "Text" when not said */
 	char *snapstart_apply_on;		       /* "None", "PublishedVersions" */
-	char *role;
+	char *role, *description;		       /* description "" when not said */
 	int64_t memory_bytes, timeout_ms;
 	/* Hashes, so that no environment value is ever kept. "" = there is none. */
 	char environment_sha256[65], layers_sha256[65];
@@ -75,6 +75,11 @@ MUST_CHECK int lambda_get_configuration(struct aws_client *c, const char *functi
 MUST_CHECK int lambda_publish_version(struct aws_client *c, const char *function,
 				      const char *code_sha256, const char *description,
 				      struct lambda_function *out, struct aws_error *err);
+/* Edits nothing but the description of $LATEST. revision_id (may be NULL): AWS_CONFLICT when it was
+ * touched since that. */
+MUST_CHECK int lambda_update_description(struct aws_client *c, const char *function,
+					 const char *revision_id, const char *description,
+					 struct lambda_function *out, struct aws_error *err);
 /* Removes one version. qualifier must be a number: a bug otherwise, since without one AWS
  * removes the whole function. AWS_CONFLICT: an alias holds it. */
 MUST_CHECK int lambda_delete_version(struct aws_client *c, const char *function,

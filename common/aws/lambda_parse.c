@@ -29,6 +29,7 @@ static const struct {
 	{offsetof(struct lambda_function, log_format), "LoggingConfig.LogFormat", "Text"},
 	{offsetof(struct lambda_function, snapstart_apply_on), "SnapStart.ApplyOn", NULL},
 	{offsetof(struct lambda_function, role), "Role", NULL},
+	{offsetof(struct lambda_function, description), "Description", ""},
 };
 
 static char **text_at(struct lambda_function *f, size_t i)

@@ -210,6 +210,35 @@ def test_keeps_as_many_versions_as_it_may(watch, cloud):
     assert len(versions) == 2 + 3, versions
 
 
+def test_a_copy_is_no_change_and_leaves_the_description_alone(watch, cloud):
+    fn = cloud.create("f", label="0").configure(Description="mine")
+    watch.once()
+    baseline, = fn.versions()
+    event, = watch.once("--copy", "prod/f").events
+    _, copy = fn.versions()
+    assert fn.describe()["Description"] == "mine" and "copy" in fn.describe(Qualifier=copy)["Description"]
+    assert [c["qualifier"] for c in event["data"]["candidates"]] == [copy, baseline]
+    assert len({(c["code_sha256"], c["config_sha256"]) for c in event["data"]["candidates"]}) == 1
+    assert watch.changes() == []
+    assert watch.once("--copy", "prod/f").events and fn.versions() == [baseline, copy]  # there are two already
+    assert watch.once("--drop-copies", "prod/f").events == [] and fn.versions() == [baseline]
+    fn.update(label="0")  # the same bytes once more are still a change
+    assert watch.changes() == [("prod/f", "code", ["code"])]
+
+
+def test_an_edit_that_was_cut_off_is_put_back(watch, cloud):
+    fn = cloud.create("f", label="0").configure(Description="mine")
+    watch.once()
+    path = watch.folder / "state/published/prod/f.json"
+    doc = json.loads(path.read_text())
+    doc["edit"] = {"was": "mine", "is": "ours", "code_sha256": fn.describe()["CodeSha256"]}
+    path.write_text(json.dumps(doc))
+    fn.configure(Description="ours")
+    fn.update(label="1")  # no copy of other code
+    assert watch.changes() == [("prod/f", "code", ["code"])]
+    assert fn.describe()["Description"] == "mine" and len(fn.versions()) == 2
+
+
 def test_without_leave_to_publish_it_says_which_line_to_add(watch, cloud):
     watch.configure(account="")
     fn = cloud.create("f")

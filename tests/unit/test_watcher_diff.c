@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "cmd/watcher/copies.h"
 #include "cmd/watcher/diff.h"
 #include "cmd/watcher/versions.h"
 
@@ -332,6 +333,51 @@ static void test_retire(void **state)
 	}
 }
 
+#define READY "Successful"
+#define BUSY "InProgress"
+
+static void test_steps_of_a_copy(void **state)
+{
+	static const struct {
+		const char *edit, *description, *code, *status;
+		enum copy_step want;
+	} rows[] = {
+		{NULL, "mine", "c", READY, COPY_NONE},
+		{"{}", "mine", "c", READY, COPY_EDIT},
+		{"{}", "mine", "c", BUSY, COPY_WAIT},
+		{"{}", "ours", "c", BUSY, COPY_WAIT},
+		{"{}", "ours", "c", READY, COPY_PUBLISH},
+		{"{}", "ours", "other", READY, COPY_GIVE_UP},
+		{"{}", "another's", "c", READY, COPY_DONE},
+		{"{\"is_over\": true}", "ours", "c", READY, COPY_RESTORE},
+		{"{\"is_over\": true}", "ours", "other", READY, COPY_RESTORE},
+		{"{\"is_over\": true}", "ours", "c", BUSY, COPY_WAIT},
+		{"{\"is_over\": true}", "mine", "c", BUSY, COPY_WAIT},
+		{"{\"is_over\": true}", "mine", "c", READY, COPY_DONE},
+		{"{\"is_over\": true}", "another's", "c", READY, COPY_DONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lambda_function now = {.description = (char *)(uintptr_t)rows[i].description,
+					      .code_sha256 = (char *)(uintptr_t)rows[i].code,
+					      .last_update_status =
+						      (char *)(uintptr_t)rows[i].status};
+		struct json *edit = NULL;
+
+		if (rows[i].edit) {
+			assert_int_equal(
+				json_parse(rows[i].edit, strlen(rows[i].edit), 1000, &edit, NULL),
+				0);
+			json_put_str(edit, "was", "mine");
+			json_put_str(edit, "is", "ours");
+			json_put_str(edit, "code_sha256", "c");
+		}
+		assert_int_equal(copies_next(edit, &now), rows[i].want);
+		json_free(edit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_config_hash),
 		cmocka_unit_test(test_candidates),
 		cmocka_unit_test(test_retire),
+		cmocka_unit_test(test_steps_of_a_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
