@@ -132,6 +132,8 @@ static void put_verdict(struct json *o, const struct gathered *g, const struct j
 	json_put_str(o, "reason", j->reason);
 	json_put_int(o, "rev", 0);
 	json_put(o, "basis", basis);
+	if (g->stopped)
+		json_put(o, "stopped", json_copy(g->stopped));
 	json_put_str(o, "verdict", verdict_name(j->verdict));
 	json_put_str(o, "verdict_reason", j->verdict_reason);
 	json_put_bool(o, "is_confirmed", j->is_confirmed);

@@ -9,9 +9,6 @@
 #include "cmd/collector/samples.h"
 #include "cmd/collector/several.h"
 
-/* From this share of classified calls on, latency is judged on the warm ones (docs/MEASURING.md).
- */
-#define WARM_SHARE 0.9
 #define DOUBTS_MAX 32
 
 /* More than run.finished may hold say nothing more. */
@@ -71,11 +68,9 @@ static void count_temperatures(const struct json *series, uint64_t into[TEMPERAT
 			   : (uint64_t)MAX_OF(json_int(json_at(series, "outcomes.ok")), 0);
 }
 
-/* Both variants must be classified: a basis of its own for each would compare unlike things. */
 static bool find_basis(const struct json *const *shards, size_t shard_count)
 {
 	uint64_t ok[VARIANT_COUNT][TEMPERATURE_COUNT] = {{0}};
-	bool is_warm = true;
 
 	for (size_t i = 0; i < shard_count; i++) {
 		const struct json *list = json_get(shards[i], "series");
@@ -87,15 +82,7 @@ static bool find_basis(const struct json *const *shards, size_t shard_count)
 				count_temperatures(json_elem(list, k), ok[v]);
 		}
 	}
-	for (int v = 0; v < VARIANT_COUNT; v++) {
-		uint64_t all = 0;
-
-		for (int t = 0; t < TEMPERATURE_COUNT; t++)
-			all += ok[v][t];
-		if ((double)(all - ok[v][TEMP_UNKNOWN]) < WARM_SHARE * (double)all)
-			is_warm = false;
-	}
-	return is_warm;
+	return figures_are_warm(ok);
 }
 
 static void add_histogram(struct gathered *g, enum variant v, enum figure f, const struct hdr *h)
@@ -290,6 +277,8 @@ static void add_shard(struct gathered *g, const struct json *shard)
 	add_counts(g->error_reasons, json_get(shard, "error_reasons"));
 	add_quality(g, json_get(shard, "quality"));
 	add_times(g, shard);
+	if (json_get(shard, "stopped") && !g->stopped)
+		g->stopped = json_copy(json_get(shard, "stopped"));
 	if (!json_get(shard, "due") || !json_get(shard, "quality") || !has_outcomes)
 		g->is_foreign = g->is_foreign || g->end == END_COMPLETE;
 	else if ((uint64_t)json_get_int(shard, "due", 0) != sum)
@@ -326,6 +315,7 @@ void gathered_free(struct gathered *g)
 	json_free(g->error_reasons);
 	json_free(g->quality);
 	json_free(g->doubts);
+	json_free(g->stopped);
 	json_free(g->shards);
 	free(g->samples);
 	free(g);

@@ -44,6 +44,7 @@ struct gathered {
 	struct json *throttle_reasons, *error_reasons; /* name -> count; owned */
 	struct json *quality;			       /* of the worst shard; owned; may be NULL */
 	struct json *shards;	    /* of several: what each says of itself; owned, or NULL */
+	struct json *stopped;	    /* at which look it ended early; owned, or NULL */
 	struct json *doubts;	    /* suspect because of...; owned array of names */
 	struct wall started, ended; /* of the load, ns 0 = unknown */
 };

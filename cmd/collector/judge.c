@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/collector/judge.h"
+#include "common/verdict/plan.h"
 
 const char *run_outcome_name(enum run_outcome o)
 {
@@ -25,6 +26,7 @@ static struct gate gate_of(const struct judged_metric *m)
 
 static void judge_gates(struct judgement *j)
 {
+	const struct looks *l = &j->looks;
 	struct judged_metric *of[GATES_MAX];
 	struct holm_answer answers[GATES_MAX];
 	struct gate gates[GATES_MAX] = {0};
@@ -36,10 +38,12 @@ static void judge_gates(struct judgement *j)
 		of[count] = &j->metrics[i];
 		gates[count++] = gate_of(&j->metrics[i]);
 	}
-	gates_decide(gates, count, answers);
+	gates_decide(gates, count, l, answers);
 	for (size_t i = 0; i < count; i++) {
-		of[i]->level = 1 - answers[i].alpha;
-		of[i]->verdict = answers[i].is_decided ? gate_verdict(&gates[i], answers[i].alpha)
+		double alpha = look_alpha(l, answers[i].alpha);
+
+		of[i]->level = 1 - alpha;
+		of[i]->verdict = answers[i].is_decided ? gate_verdict(&gates[i], alpha)
 						       : VERDICT_CANNOT_TELL;
 		of[i]->reason =
 			answers[i].is_decided ? of[i]->est.note : gate_open_reason(&gates[i]);
@@ -48,16 +52,20 @@ static void judge_gates(struct judgement *j)
 
 static void judge_metrics(struct judgement *j)
 {
+	double alpha = look_alpha(&j->looks, 1 - VERDICT_LEVEL);
+
 	judge_gates(j);
 	for (size_t i = 0; i < j->metric_count; i++) {
 		struct judged_metric *m = &j->metrics[i];
 
 		if (!m->is_gate)
+			m->level = 1 - alpha;
+		if (!m->is_gate)
 			m->reason = m->est.cannot ? m->est.cannot : m->est.note;
 		if (!m->is_gate && m->limit > 0) {
 			struct gate g = gate_of(m);
 
-			m->verdict = gate_verdict(&g, 1 - VERDICT_LEVEL);
+			m->verdict = gate_verdict(&g, alpha);
 			if (m->verdict == VERDICT_CANNOT_TELL)
 				m->reason = gate_open_reason(&g);
 		}
@@ -68,11 +76,10 @@ static void judge_metrics(struct judgement *j)
 static void make_metric(const struct json *planned, const struct measured *measured,
 			const struct estimate_options *opts, struct judged_metric *m)
 {
-	const char *direction = json_get_str(planned, "direction");
+	struct gate gate;
 
 	*m = (struct judged_metric){.name = json_get_str(planned, "name"), .level = VERDICT_LEVEL};
 	m->tolerance = json_get(planned, "tolerance");
-	m->is_higher_better = direction && strcmp(direction, "higher") == 0;
 	m->is_known = metric_parse(m->name, &m->spec) == 0;
 	if (m->is_known) {
 		estimate_make(measured, m->name, &m->spec, opts, &m->est);
@@ -83,7 +90,9 @@ static void make_metric(const struct json *planned, const struct measured *measu
 					   .upper_old = (double)NAN,
 					   .upper_new = (double)NAN};
 	}
-	m->limit = json_get_real(m->tolerance, m->est.is_points ? "points" : "ratio", 0);
+	gate = plan_gate(planned, &m->est);
+	m->limit = gate.limit;
+	m->is_higher_better = gate.is_higher_better;
 	m->is_gate = json_get_bool(planned, "is_gate", false) && (opts->has_old || opts->past);
 }
 
@@ -204,32 +213,24 @@ static void confirm(const struct json *plan, struct judgement *j)
 	}
 }
 
-/* NULL: not compared with past runs, or there are too few of them for any word. */
-static const struct json *past_of(const struct json *plan)
+/* Which look the calls are of: the loader's word, else the last. */
+static struct looks looks_of(const struct json *plan, const struct gathered *g)
 {
-	const char *compare = json_get_str(plan, "compare");
-	const struct json *past = json_get(plan, "past");
+	struct looks l = looks_read(plan);
 
-	if (!compare || strcmp(compare, "stored") != 0 || json_len(past) < STORED_RUNS_MIN)
-		return NULL;
-	return past;
+	int64_t look = json_get_int(g->stopped, "look", 0);
+
+	l.at = look > 0 && (uint64_t)look < l.count ? (size_t)look - 1 : l.count - 1;
+	return l;
 }
 
 void judge_run(const struct json *plan, struct gathered *g, const struct judge_facts *facts,
 	       struct judgement *out)
 {
-	const char *compare = json_get_str(plan, "compare"),
-		   *run = json_str(json_at(plan, "run.id"));
-	struct estimate_options opts = {
-		.has_old = compare && strcmp(compare, "interleaved") == 0,
-		.past = past_of(plan),
-		.environments = json_get_real(plan, "environments", 1),
-		.lottery = json_get_real(plan, "lottery", JUDGE_LOTTERY),
-		.seed = boot_seed(run ? run : ""),
-	};
+	struct estimate_options opts = plan_options(plan);
 	const struct judged_metric *gate;
 
-	*out = (struct judgement){.verdict = VERDICT_NOT_COMPARED};
+	*out = (struct judgement){.verdict = VERDICT_NOT_COMPARED, .looks = looks_of(plan, g)};
 	doubts_find(plan, g);
 	make_metrics(plan, g, &opts, out);
 	judge_metrics(out);

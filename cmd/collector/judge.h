@@ -32,7 +32,6 @@ enum run_outcome {
 };
 const char *run_outcome_name(enum run_outcome o);
 
-#define JUDGE_LOTTERY 0.05 /* where calibrate has not measured it */
 #define JUDGE_METRICS_MAX 32
 #define JUDGE_OBJECTIVES_MAX 32
 #define JUDGE_REASON_SIZE 200
@@ -60,6 +59,7 @@ struct judged_objective {
 struct judgement {
 	struct judged_metric metrics[JUDGE_METRICS_MAX];
 	size_t metric_count;
+	struct looks looks; /* which of them the verdict is of */
 	struct judged_objective objectives[JUDGE_OBJECTIVES_MAX];
 	size_t objective_count;
 	enum run_outcome outcome;

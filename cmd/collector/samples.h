@@ -7,8 +7,6 @@
 
 #include "cmd/collector/gather.h"
 
-/* A block is the fewest whole rounds that last this long (docs/MEASURING.md). */
-#define BLOCK_US 2500000
 /* The calls of a tool that says nothing of rounds are cut into this many blocks in order. */
 #define FOREIGN_BLOCKS 24
 

@@ -47,6 +47,7 @@ void job_free(struct job *j)
 			engine_pool_free(j->pools[i]);
 	if (j->next_request)
 		lanes_put(j->next_request);
+	look_release(&j->look);
 	ahead_release(&j->ahead);
 	lanes_release(&j->lanes);
 	session_stop(&j->session);

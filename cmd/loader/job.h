@@ -21,6 +21,7 @@
 #include "cmd/loader/fence.h"
 #include "cmd/loader/guard.h"
 #include "cmd/loader/lanes.h"
+#include "cmd/loader/look.h"
 #include "cmd/loader/machine.h"
 #include "cmd/loader/schedule.h"
 #include "cmd/loader/session.h"
@@ -109,6 +110,7 @@ struct job {
 	bool has_next;
 	bool is_closed;
 	struct users users; /* closed */
+	struct look look;
 
 	struct mono origin; /* start of the measured part */
 	struct wall origin_wall;

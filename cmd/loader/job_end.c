@@ -246,6 +246,8 @@ static struct json *did_run(struct job *j)
 	json_put_int(data, "sending_ms",
 		     MAX_OF(mono_diff_ns(j->last_sent, j->origin) / NS_PER_MS, 0));
 	tally_json(j->tally, data);
+	if (j->look.is_decided)
+		json_put(data, "stopped", look_json(&j->look));
 	json_put(data, "bytes", bytes_json(j));
 	json_put(data, "open_calls", open_calls(j));
 	fill_quality(j, &q);

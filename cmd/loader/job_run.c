@@ -141,6 +141,7 @@ static void count_call(struct job *j, const struct place *place, const struct en
 		r.response_us = mono_diff_ns(e->done, e->due) / NS_PER_US;
 	}
 	tally_done(j->tally, &r);
+	look_done(&j->look, place->round, j->next_place.round, j->tally);
 }
 
 /* Without an address nothing is sent, but all that was due is told. Of closed executors nobody
@@ -260,6 +261,7 @@ static void send_one(struct job *j, const struct place *place, struct prepared *
 	int rc;
 
 	tally_due(j->tally, place);
+	look_due(&j->look, place->round);
 	if (!c) {
 		if (prepared)
 			lanes_put(prepared);
@@ -290,6 +292,22 @@ static void all_were_due(struct job *j)
 {
 	j->state = JOB_DRAINING;
 	job_act_soon(j);
+}
+
+/* What follows is not due any more; what was sent meanwhile ends as it would have. */
+static void on_decided(void *ctx)
+{
+	struct job *j = ctx;
+
+	if (j->state != JOB_RUNNING || j->end != JOB_END_NONE) {
+		j->look.is_decided = false; /* all was due: the end decides */
+		return;
+	}
+	if (j->next_request)
+		lanes_put(j->next_request);
+	j->next_request = NULL;
+	j->has_next = false;
+	all_were_due(j);
 }
 
 /* After a gap in the middle of a burst the loop's guards are asked before the rest goes out. */
@@ -436,6 +454,8 @@ void job_begin(struct job *j)
 	j->spun_before_ns = loop_spun_ns(j->world->loop);
 	loop_timer_set(j->world->loop, &j->progress_timer, mono_add_ns(j->began, NS_PER_S));
 	if (!j->is_closed) {
+		look_init(&j->look, j->world->loop, j->shard->plan, (uint64_t)j->schedule.rounds,
+			  on_decided, j);
 		j->ahead.origin = j->origin_wall;
 		(void)ahead_step(&j->ahead, j->schedule.start_ns);
 		j->has_next = ahead_next(&j->ahead, &j->next_place, &j->next_request);

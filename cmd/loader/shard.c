@@ -368,6 +368,8 @@ int shard_parse(struct shard *sh, const struct json *data, char why[SHARD_WHY_SI
 	if (start_at && wall_parse_rfc3339(start_at, &sh->start_at) != 0)
 		return refuse(why, "start_at is not a time");
 	sh->has_start_at = start_at != NULL;
+	if (json_get(data, "plan"))
+		sh->plan = json_copy(json_get(data, "plan"));
 	rc = parse_targets(sh, json_get(data, "targets"), why);
 	if (rc == 0)
 		rc = shard_parse_workload(sh, json_get(data, "workload"), why);
@@ -407,6 +409,7 @@ void shard_free(struct shard *sh)
 	trace_release(&sh->replay.trace);
 	free(sh->replay.file);
 	free(sh->replay.sha256_hex);
+	json_free(sh->plan);
 	free(sh->id);
 	free(sh->subject);
 	free(sh->run);

@@ -98,6 +98,7 @@ struct shard {
 	int64_t timeout_ms;
 	size_t body_max_bytes;
 	double abort_error_ratio; /* 0 = never */
+	struct json *plan;	  /* what it may end early by, or NULL; owned */
 };
 
 /* Id, run, index and so on: enough to report an error on. Never NULL; the caller frees it. */

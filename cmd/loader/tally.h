@@ -80,7 +80,7 @@ struct tally {
 	struct instances instances;
 	struct blocks blocks;
 	struct calls calls;
-	struct calls cold;		/* of the warm-up; joins calls in tally_json */
+	struct calls cold;		/* of the warm-up; joins calls at the end */
 	struct hdr *late;		/* us, of measured calls that were sent */
 	struct hdr *last;		/* response of ok calls since the last tally_progress */
 	uint64_t failed[VARIANT_COUNT]; /* warm-up too: each may have ended its environment */
@@ -95,6 +95,9 @@ void tally_progress(struct tally *t, struct json *data);
 void tally_json(struct tally *t, struct json *data);
 /* Makes the packed calls sparser by whole rounds: half of them stay. False when none are left. */
 bool tally_thin_calls(struct tally *t);
+/* The packed calls with the cold starts of the warm-up, in the order in which they were due. Once
+ * nothing is counted any more. */
+const struct calls *tally_join_calls(struct tally *t);
 /* Replaces the packed calls in data. */
 void tally_put_calls(const struct tally *t, struct json *data);
 

@@ -138,11 +138,14 @@ bool tally_thin_calls(struct tally *t)
 	return c->count > 0;
 }
 
-static void join_cold(struct tally *t)
+const struct calls *tally_join_calls(struct tally *t)
 {
 	for (size_t i = 0; i < t->cold.count; i++)
 		calls_add(&t->calls, &t->cold.items[i]);
 	t->cold.count = 0;
+	if (t->calls.count > 1)
+		qsort(t->calls.items, t->calls.count, sizeof(*t->calls.items), by_due);
+	return &t->calls;
 }
 
 void tally_json(struct tally *t, struct json *data)
@@ -157,9 +160,7 @@ void tally_json(struct tally *t, struct json *data)
 	json_put(data, "series", series_json(t));
 	json_put(data, "warmup", warmup_json(t));
 	json_put(data, "blocks", blocks_json(&t->blocks));
-	join_cold(t);
-	if (t->calls.count > 1)
-		qsort(t->calls.items, t->calls.count, sizeof(*t->calls.items), by_due);
+	tally_join_calls(t);
 	tally_put_calls(t, data);
 	json_put(data, "instances", instances_json(&t->instances));
 	json_put(data, "throttle_reasons", reasons_json(&t->throttles));

@@ -120,6 +120,8 @@ static void say_what_is_seen(struct draft *d)
 	if (d->shards < d->test->shards)
 		draft_note(d, "%u shard%s instead of %u: there is not more to share", d->shards,
 			   d->shards == 1 ? "" : "s", d->test->shards);
+	if (d->shards > 1 && d->test->stop && strcmp(d->test->stop, "off") != 0)
+		draft_note(d, "%u shards: it does not stop early", d->shards);
 	if (d->has_old && d->shape.spread && d->shape.spread < 4)
 		draft_note(d, "with %u environments a side only twice the tolerance counts",
 			   d->shape.spread);

@@ -203,6 +203,24 @@ static void put_compare(const struct draft *d, struct json *o)
 		json_put(o, "past", json_copy(d->past));
 }
 
+/* A run that may end early: of one shard, with calls that are planned one by one. */
+static bool may_stop(const struct draft *d)
+{
+	return d->decision == DECIDE_TEST && d->has_old && d->shards == 1 && d->test->stop &&
+	       strcmp(d->test->stop, "when-decided") == 0 && shape_is_open(&d->shape);
+}
+
+static struct json *stop_of(void)
+{
+	static const double fractions[] = {0.25, 0.5, 0.75, 1};
+	struct json *o = json_obj(), *looks = json_arr();
+
+	for (size_t i = 0; i < ARRAY_LEN(fractions); i++)
+		json_push(looks, json_new_real(fractions[i]));
+	json_put(o, "looks", looks);
+	return o;
+}
+
 struct json *write_run(const struct draft *d)
 {
 	bool is_estimated = d->estimate.call.basis != NULL;
@@ -227,6 +245,8 @@ struct json *write_run(const struct draft *d)
 	if (d->shape.spread)
 		json_put_int(o, "environments", d->shape.spread);
 	json_put_real(o, "lottery", draft_lottery(d));
+	if (may_stop(d))
+		json_put(o, "stop", stop_of());
 	if (d->decision == DECIDE_TEST) {
 		put_deadline(d, o);
 		json_put(o, "reserve", write_reserve(d));
@@ -442,6 +462,19 @@ static struct json *limits_of(const struct draft *d, const struct slice *part)
 	return o;
 }
 
+/* The loader looks by the same figures as the collector: they are copied from the run. */
+static struct json *plan_of(const struct draft *d)
+{
+	static const char *const keys[] = {"stop",	   "run",     "compare", "metrics",
+					   "environments", "lottery", "price",	 "target"};
+	struct json *run = write_run(d), *o = json_obj();
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		put_copy(o, run, keys[i]);
+	json_free(run);
+	return o;
+}
+
 struct json *write_shard(const struct draft *d, uint32_t index)
 {
 	struct json *o = json_obj(), *where = json_obj(), *targets = json_arr();
@@ -461,5 +494,7 @@ struct json *write_shard(const struct draft *d, uint32_t index)
 	json_put(o, "workload", workload_of(d, &part));
 	json_put(o, "payloads", payloads_of(d));
 	json_put(o, "limits", limits_of(d, &part));
+	if (may_stop(d))
+		json_put(o, "plan", plan_of(d));
 	return o;
 }

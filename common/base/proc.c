@@ -178,6 +178,26 @@ int proc_spawn(const struct proc_spec *spec, struct proc *out)
 	return 0;
 }
 
+#define GIVES_WAY 10 /* nice */
+
+int proc_fork(int (*fn)(void *ctx), void *ctx, struct proc *out)
+{
+	struct proc p = {.pidfd = -1, .in = -1, .out = -1, .err = -1};
+
+	p.pid = fork();
+	if (p.pid < 0)
+		return -errno;
+	if (p.pid == 0) {
+		close_range(3, ~0U, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpriority(PRIO_PROCESS, 0, GIVES_WAY);
+		_exit(fn(ctx));
+	}
+	p.pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
+	*out = p;
+	return 0;
+}
+
 static int exit_status(int status)
 {
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

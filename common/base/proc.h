@@ -50,6 +50,14 @@ int proc_wait(struct proc *p); /* blocks; same result */
 void proc_kill(struct proc *p, int signo);
 void proc_release(struct proc *p); /* closes our ends; does not kill */
 
+/*
+ * A copy of ourselves that computes fn(ctx) on its own, with the memory as it is now and only
+ * descriptors 0 to 2, and ends with its result as exit code (0 to 99); it gives way to whoever
+ * wants the processor and is killed when we end. To be reaped as a spawned one. fn must not look at
+ * what other threads of ours write.
+ */
+MUST_CHECK int proc_fork(int (*fn)(void *ctx), void *ctx, struct proc *out);
+
 /* No core files of this process and its children: they would hold credentials. */
 void proc_forbid_cores(void);
 

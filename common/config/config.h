@@ -128,6 +128,7 @@ struct config_test {
 	int64_t warmup_ms;
 	uint32_t spread;  /* 0 = off */
 	uint32_t shards;  /* loaders that carry one run together; 1 */
+	char *stop;	  /* "off", "when-decided" */
 	char *baseline;	  /* "previous-version" */
 	uint32_t when;	  /* bits of enum cause */
 	int64_t every_ms; /* 0 = never by the clock */

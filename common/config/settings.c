@@ -182,6 +182,11 @@ static const struct setting workload_rows[] = {
 	 .doc = "how many calls: of all users together; with per-vu-iterations of each"},
 	{"replay", T_SECTION, .rows = &section_replay, .only = "replay", .is_required = true,
 	 .doc = "a recorded trace, made again"},
+	{"stop", T_WORD, T(stop), .words = "off when-decided", .default_text = "off",
+	 .only = ARRIVALS,
+	 .doc = "when-decided: a run of one shard that compares two versions ends at a quarter, "
+		"half or three quarters of its calls once every gate is decided; see "
+		"[MEASURING.md](MEASURING.md)"},
 	{"shards", T_COUNT, T(shards), .min = 1, .max = 16, .default_text = "1",
 	 .doc = "loaders that carry the run together, each its part of rate and spread; fewer "
 		"where "

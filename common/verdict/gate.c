@@ -4,6 +4,28 @@
 #include "common/verdict/gate.h"
 
 #define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (docs/MEASURING.md) */
+/* An interval of a bootstrap needs so many of its draws beyond each end. */
+#define DRAWS_BEYOND_MIN 2
+
+struct looks looks_read(const struct json *plan)
+{
+	const struct json *list = json_at(plan, "stop.looks");
+	struct looks l = {.count = MIN_OF(json_len(list), (size_t)SEQUENTIAL_LOOKS_MAX)};
+	double before = 0;
+
+	for (size_t i = 0; i < l.count; i++) {
+		l.fractions[i] = json_real(json_elem(list, i));
+		if (!(l.fractions[i] > before && l.fractions[i] <= 1))
+			return (struct looks){.count = 0};
+		before = l.fractions[i];
+	}
+	return l;
+}
+
+double look_alpha(const struct looks *l, double alpha)
+{
+	return l->count > 0 ? sequential_alpha(alpha, l->fractions, l->at) : alpha;
+}
 
 const char *verdict_name(enum verdict v)
 {
@@ -48,6 +70,8 @@ enum verdict gate_verdict(const struct gate *g, double alpha)
 
 	if (g->est->cannot || g->est->basis == BASIS_NONE)
 		return VERDICT_CANNOT_TELL;
+	if (g->est->basis == BASIS_BLOCKS_WIDENED && alpha / 2 * BOOT_DRAWS < DRAWS_BEYOND_MIN)
+		return VERDICT_CANNOT_TELL;
 	estimate_bounds(g->est, 1 - alpha, &b);
 	return gate_verdict_of(&b, g->limit, g->is_higher_better, environments_of(g->est));
 }
@@ -63,15 +87,23 @@ const char *gate_open_reason(const struct gate *g)
 	return "interval-too-wide";
 }
 
+struct question {
+	const struct gate *gates;
+	const struct looks *looks;
+};
+
 static bool is_decided(size_t i, double alpha, void *ctx)
 {
-	const struct gate *gates = ctx;
+	const struct question *q = ctx;
 
-	return gate_verdict(&gates[i], alpha) != VERDICT_CANNOT_TELL;
+	return gate_verdict(&q->gates[i], look_alpha(q->looks, alpha)) != VERDICT_CANNOT_TELL;
 }
 
-void gates_decide(const struct gate *gates, size_t count, struct holm_answer *out)
+void gates_decide(const struct gate *gates, size_t count, const struct looks *l,
+		  struct holm_answer *out)
 {
+	struct question q = {gates, l};
+
 	BUG_ON(count > GATES_MAX);
-	holm_run(count, 1 - VERDICT_LEVEL, is_decided, (void *)gates, out);
+	holm_run(count, 1 - VERDICT_LEVEL, is_decided, &q, out);
 }

@@ -59,6 +59,8 @@ struct measured {
 	struct hdr *const (*hist)[FIGURE_COUNT];   /* of each variant; NULL = no values */
 };
 
+/* Whether latency is to be judged on warm calls: from the ok calls by temperature. */
+bool figures_are_warm(uint64_t ok[VARIANT_COUNT][TEMPERATURE_COUNT]);
 /* Whether a call with outcome ok counts for latency on this run's temperature basis. */
 bool measured_is_on_basis(const struct measured *m, enum temperature t);
 

@@ -21,6 +21,9 @@
  * round, as the loader's do. They fail at random with --errors (old) and --errors + --more-errors
  * (new).
  *
+ * --stop when-decided: the run is looked at as the loader does, by the same function, and ends
+ *where that says so.
+ *
  * --sequential FILE: beside each run, on the same weather and hosts, what testing the old version
  * first and the new one afterwards would have said with a plain bootstrap over calls (ratio of
  * medians, 95 %): one word a line.
@@ -38,6 +41,7 @@
 #include "common/measure/calls.h"
 #include "common/stats/boot.h"
 #include "common/stats/hdr.h"
+#include "common/verdict/look.h"
 
 #define STEP_S 0.1
 #define MEMORY_S 8.0
@@ -47,12 +51,13 @@
 #define TAIL_MEAN 0.8
 #define INIT_US 250000
 #define INSTANCES_MAX 65535
+#define LOOKS 4
 #define START_S INT64_C(1795000000)
 
 struct options {
 	uint64_t runs, seed, calls, environments;
 	const char *host_spread, *change, *errors, *more_errors, *tolerance, *points, *life, *rate;
-	const char *lottery, *sequential;
+	const char *lottery, *sequential, *stop;
 	bool is_unknown, has_one_gate;
 };
 
@@ -79,6 +84,8 @@ static const struct opt rows[] = {
 	 "the lottery term that calibration measured; empty = none"},
 	{"sequential", 0, OPT_STRING, offsetof(struct options, sequential), "FILE", NULL,
 	 "verdicts of old-then-new with a plain bootstrap"},
+	{"stop", 0, OPT_STRING, offsetof(struct options, stop), "WHEN", "off",
+	 "when-decided: end at a quarter, half or three quarters"},
 	{"unknown", 0, OPT_FLAG, offsetof(struct options, is_unknown), NULL, NULL,
 	 "answers do not tell their environment"},
 	{"one-gate", 0, OPT_FLAG, offsetof(struct options, has_one_gate), NULL, NULL,
@@ -181,6 +188,8 @@ struct told {
 	struct calls calls;
 	struct hdr *response[VARIANT_COUNT][TEMPERATURE_COUNT];
 	uint64_t outcomes[VARIANT_COUNT][TEMPERATURE_COUNT][OUTCOME_COUNT];
+	size_t look; /* it was decided at, from 1 on; 0 = at its end */
+	uint32_t rounds;
 };
 
 static void call(struct world *w, struct told *told, uint32_t round, double t_s, enum variant v,
@@ -207,12 +216,27 @@ static void call(struct world *w, struct told *told, uint32_t round, double t_s,
 	h->is_new = false;
 	c.response_us = c.service_us = (uint32_t)us;
 	calls_add(&told->calls, &c);
-	told->outcomes[v][c.temperature][c.outcome]++;
-	if (fails)
-		return;
-	if (!told->response[v][c.temperature])
-		told->response[v][c.temperature] = hdr_new();
-	hdr_record(told->response[v][c.temperature], c.response_us);
+}
+
+/* The calls of the first so many rounds, as series. */
+static void count(struct told *told, uint32_t rounds)
+{
+	size_t kept = 0;
+
+	while (kept < told->calls.count && told->calls.items[kept].round < rounds)
+		kept++;
+	told->calls.count = kept;
+	for (size_t i = 0; i < kept; i++) {
+		const struct call_record *c = &told->calls.items[i];
+		struct hdr **h = &told->response[c->variant][c->temperature];
+
+		told->outcomes[c->variant][c->temperature][c->outcome]++;
+		if (c->outcome != OUT_OK)
+			continue;
+		if (!*h)
+			*h = hdr_new();
+		hdr_record(*h, c->response_us);
+	}
 }
 
 static void run_interleaved(struct world *w, struct told *told)
@@ -275,19 +299,33 @@ static struct json *series(struct told *told)
 	return list;
 }
 
-static struct json *finished(const struct world *w, struct told *told, const char *run,
-			     bool is_unknown)
+static struct json *names(const struct world *w)
 {
-	struct json *o = json_obj(), *shard = json_obj(), *instances = json_arr();
-	struct buf text = BUF_INIT(EVENT_LINE_MAX_BYTES);
+	struct json *list = json_arr();
 	char name[24];
 
-	for (size_t i = 0; is_unknown && i < told->calls.count; i++)
-		told->calls.items[i].instance = 0;
-	for (uint32_t i = 0; !is_unknown && i < w->instances; i++) {
+	for (uint32_t i = 0; i < w->instances; i++) {
 		snprintf(name, sizeof(name), "i%u", i);
-		json_push(instances, json_new_str(name));
+		json_push(list, json_new_str(name));
 	}
+	return list;
+}
+
+static struct json *stopped(const struct told *told)
+{
+	struct json *o = json_obj();
+
+	json_put_int(o, "look", (int64_t)told->look);
+	json_put_int(o, "of", LOOKS);
+	json_put_int(o, "rounds", told->rounds);
+	return o;
+}
+
+static struct json *finished(const struct world *w, struct told *told, const char *run)
+{
+	struct json *o = json_obj(), *shard = json_obj();
+	struct buf text = BUF_INIT(EVENT_LINE_MAX_BYTES);
+
 	calls_encode(&told->calls, &text);
 	json_put_str(o, "run", run);
 	json_put_int(shard, "index", 0);
@@ -301,7 +339,9 @@ static struct json *finished(const struct world *w, struct told *told, const cha
 	json_put(o, "series", series(told));
 	json_put_str(o, "calls", buf_str(&text));
 	json_put_int(o, "calls_every", 1);
-	json_put(o, "instances", instances);
+	json_put(o, "instances", names(w));
+	if (told->look)
+		json_put(o, "stopped", stopped(told));
 	json_put(o, "quality", json_obj());
 	calls_release(&told->calls);
 	buf_release(&text);
@@ -319,6 +359,16 @@ static void add_metric(struct json *list, const char *name, const char *kind, do
 	json_put_real(tolerance, kind, limit);
 	json_put(m, "tolerance", tolerance);
 	json_push(list, m);
+}
+
+static struct json *looks(void)
+{
+	struct json *o = json_obj(), *list = json_arr();
+
+	for (int i = 1; i <= LOOKS; i++)
+		json_push(list, json_new_real((double)i / LOOKS));
+	json_put(o, "looks", list);
+	return o;
 }
 
 static struct json *planned(const struct world *w, const struct options *o, const char *run)
@@ -343,6 +393,8 @@ static struct json *planned(const struct world *w, const struct options *o, cons
 	json_put_int(d, "environments", (int64_t)w->environments);
 	if (o->lottery[0])
 		json_put_real(d, "lottery", strtod(o->lottery, NULL));
+	if (strcmp(o->stop, "when-decided") == 0)
+		json_put(d, "stop", looks());
 	add_metric(metrics, "response_p50", "ratio", w->tolerance, true);
 	add_metric(metrics, "error_ratio", "points", w->points, !o->has_one_gate);
 	json_put(d, "metrics", metrics);
@@ -432,17 +484,41 @@ static void run_id(uint64_t seed, char out[22])
 	out[21] = '\0';
 }
 
+/* The rounds until it stops: all of them, or up to the look that decides. */
+static void stop(const struct world *w, const struct json *plan, bool is_unknown, struct told *told)
+{
+	uint32_t rounds = (uint32_t)(w->calls / (2 * w->environments));
+	struct json *list = names(w);
+
+	for (size_t i = 0; is_unknown && i < told->calls.count; i++)
+		told->calls.items[i].instance = 0;
+	told->rounds = rounds;
+	for (size_t i = 0; json_get(plan, "stop") && i + 1 < LOOKS && !told->look; i++) {
+		uint32_t so_far = look_rounds((double)(i + 1) / LOOKS, rounds);
+
+		if (!look_decides(plan, i, so_far, &told->calls, list))
+			continue;
+		told->look = i + 1;
+		told->rounds = so_far;
+	}
+	count(told, told->rounds);
+	json_free(list);
+}
+
 static void simulate(struct world *w, const struct options *o, uint64_t seed, FILE *sequential)
 {
 	struct told told = {.calls = CALLS_INIT};
 	char run[22], shard[26];
+	struct json *plan;
 
 	run_id(seed, run);
 	snprintf(shard, sizeof(shard), "%s.0.0", run);
 	world_init(w, seed);
 	run_interleaved(w, &told);
-	print_event(EV_RUN_PLANNED, run, run, planned(w, o, run));
-	print_event(EV_SHARD_FINISHED, shard, run, finished(w, &told, run, o->is_unknown));
+	plan = planned(w, o, run);
+	stop(w, plan, o->is_unknown, &told);
+	print_event(EV_RUN_PLANNED, run, run, plan);
+	print_event(EV_SHARD_FINISHED, shard, run, finished(w, &told, run));
 	world_release(w);
 	if (!sequential)
 		return;
