@@ -396,6 +396,7 @@ static struct json *planned(const struct world *w, const struct options *o, cons
 	if (strcmp(o->stop, "when-decided") == 0)
 		json_put(d, "stop", looks());
 	add_metric(metrics, "response_p50", "ratio", w->tolerance, true);
+	add_metric(metrics, "response_p95", "ratio", w->tolerance, false);
 	add_metric(metrics, "error_ratio", "points", w->points, !o->has_one_gate);
 	json_put(d, "metrics", metrics);
 	json_put(d, "objectives", json_arr());
