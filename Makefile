@@ -127,8 +127,14 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
+PYTEST = PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest
 check-integration: all $(TEST_PROGRAMS) bench-programs ## integration tests against real servers (T=path or -k words for a part)
-	@PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest $(or $(T),tests/integration)
+	@$(if $(T),$(PYTEST) $(T),$(ALL_INTEGRATION))
+
+# Most tests wait: those go side by side, a file at a time. Those that measure come afterwards, alone.
+SIDE_BY_SIDE ?= 3
+ALL_INTEGRATION = $(PYTEST) -n $(SIDE_BY_SIDE) --dist loadfile -m 'not measures' tests/integration; first=$$?; \
+	$(PYTEST) -m measures tests/integration && exit $$first
 
 check-fault: deps ## dies at every labelled point once, and looks at the invariants (ONLY=word)
 	@$(MAKE) --no-print-directory MODE=fault all build/fault/tests/witness

@@ -19,9 +19,12 @@ import time
 import urllib.error
 import urllib.request
 
+from . import noise
+
 PR_SET_CHILD_SUBREAPER = 36
 READY_S = 60.0
 STOP_S = 8.0
+PATIENCE = 4
 
 
 def adopt_orphans(yes):
@@ -36,14 +39,15 @@ def free_port():
 
 
 def wait_for(what, check, timeout_s=READY_S, every_s=0.05):
-    """Polls check() until it returns something true; that is returned."""
-    end = time.monotonic() + timeout_s
+    """Polls check() until it returns something true; that is returned. On a machine that others keep it may take longer."""
+    began = time.monotonic()
     while True:
         got = check()
         if got:
             return got
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {timeout_s:g} s")
+        waited_s = time.monotonic() - began
+        if waited_s > timeout_s and not (waited_s < timeout_s * PATIENCE and noise.is_busy()):
+            raise TimeoutError(f"{what}: not within {waited_s:.0f} s")
         time.sleep(every_s)
 
 

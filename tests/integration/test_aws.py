@@ -304,6 +304,7 @@ def test_credential_refuses_with_what_to_do(cloud_auth, tmp_path):
 
 # ---- the limiter between processes, and plain HTTP
 
+@pytest.mark.measures
 def test_limiter_is_shared_between_processes(tmp_path):
     command = [os.path.join(build_dir(), "tests", "aws_probe"), "wait", str(tmp_path), "prod", "10"]
     env = clean_env({"PROBE_RATE": "20"})

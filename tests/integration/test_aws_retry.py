@@ -166,6 +166,7 @@ def test_odd_metrics(service, answer):
     assert probe(service, "metrics", "f", "5")["fault"] == "bad-answer"
 
 
+@pytest.mark.measures
 def test_sigterm_ends_a_call_that_hangs(service):
     service.script = [(0, b"")]
     running = start(service, "list")
@@ -178,6 +179,7 @@ def test_sigterm_ends_a_call_that_hangs(service):
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.measures
 def test_sigterm_ends_the_wait_between_two_tries(service):
     service.script = [(429, {}, {"Retry-After": "30"})]
     running = start(service, "list")

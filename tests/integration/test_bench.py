@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from helpers.programs import ROOT, build_dir
 
 
+@pytest.mark.measures
 def test_a_row_of_the_bench_gives_figures_and_ratios(tmp_path):
     subprocess.run(["make", "--no-print-directory", f"MODE={os.path.basename(build_dir())}", "bench-programs"],
                    cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=300)

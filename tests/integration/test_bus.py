@@ -115,6 +115,7 @@ def test_a_foreign_peer_is_known_by_its_key(site):
         server.wait(f"heard {name} 3 5 hello")
 
 
+@pytest.mark.measures
 def test_ten_thousand_messages_of_a_foreign_peer_arrive_and_then_it_is_quiet(site):
     server, s = site.serve(), site.foreign(rcvhwm=100000)
     for i in range(10000):
@@ -210,6 +211,7 @@ def open_silent(server, address, descriptors, count):
     return silent
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("descriptors", [None, 256])
 def test_three_hundred_silent_connections_do_not_stop_a_dealer(site, descriptors):
     server = site.serve(descriptors=descriptors)

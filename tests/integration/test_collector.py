@@ -227,6 +227,7 @@ def test_exec_sources_and_their_secrets(tmp_path):
     assert "lines that are no measurement" in r.errors and "broken" in r.errors and "slow" in r.errors
 
 
+@pytest.mark.measures
 def test_a_source_that_never_stops_talking_is_cut_off(tmp_path):
     source(tmp_path, "loud.sh", "exec cat /dev/zero")
     config = configure(tmp_path, [f"loud: {{exec: {tmp_path}/loud.sh, timeout: 10s}}"])
@@ -289,6 +290,7 @@ def called(cloud, n=5):
     return fn, planned(), result
 
 
+@pytest.mark.measures
 def test_figures_of_the_cloud_come_as_an_amendment(cloud, tmp_path):
     _, plan, result = called(cloud)
     config = configure(tmp_path, [], account=f", endpoint: '{cloud.server.url}'")

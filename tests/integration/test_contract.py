@@ -333,6 +333,7 @@ def test_a_reader_that_left_is_0_when_nothing_is_held(name, run_stage):
     assert s.p.wait(20) == 0, s.errors()
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", rows("broken-pipe"))
 def test_drain_is_counted_once_while_the_reader_stands_still(name, run_stage):
     s = run_stage(name, "--drain", "2s").ready()

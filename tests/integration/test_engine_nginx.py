@@ -170,6 +170,7 @@ def test_a_name_with_an_address_where_nobody_listens(nginx):
     assert r["2xx"] == 200, r
 
 
+@pytest.mark.measures
 def test_open_model_keeps_its_rate(nginx):
     server = nginx()
     r = bench(server.url + "/ok", "--requests", 1000, "--rate", 500, "--connections", 20)
@@ -177,6 +178,7 @@ def test_open_model_keeps_its_rate(nginx):
     assert 480 < r["requests_per_s"] < 510
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("connections", [4, 400])
 def test_a_stall_is_seen_in_full(nginx, connections):
     """A target that stands still for 1 s: no call is lost, and the first one due in it waits for all of it."""
@@ -192,6 +194,7 @@ def test_a_stall_is_seen_in_full(nginx, connections):
     assert r["late_max_us"] >= 900e3 if connections == 4 else r["late_max_us"] < 200e3
 
 
+@pytest.mark.measures
 def test_a_long_stall_ends_in_time(nginx):
     server = nginx()
     p = start(server.url + "/ok", "--requests", 300, "--rate", 200, "--connections", 8, "--timeout", "500ms")
@@ -202,6 +205,7 @@ def test_a_long_stall_ends_in_time(nginx):
     assert r["timeout"] >= 8 and r["answered"] + r["timeout"] + r["not_sent"] == 300, r
 
 
+@pytest.mark.measures
 def test_a_target_that_dies_and_comes_back(tmp_path):
     server = Nginx(tmp_path / "nginx").start()
     try:
@@ -218,6 +222,7 @@ def test_a_target_that_dies_and_comes_back(tmp_path):
     assert r["answered"] + r["connect"] == 1000 and 100 < r["connect"] < 700, r
 
 
+@pytest.mark.measures
 def test_a_thousand_connections(nginx):
     server = nginx()
     r = bench(server.url + "/ok", "--requests", 3000, "--rate", 3000, "--connections", 1000, "--ramp")
@@ -225,6 +230,7 @@ def test_a_thousand_connections(nginx):
     assert r["peak_rss_kib"] < 16 * 1024 or "asan" in os.environ.get("PLIMSOLL_BUILD", ""), r
 
 
+@pytest.mark.measures
 def test_idle_connections_closed_by_the_target_cost_no_call(nginx):
     """nginx closes idle connections after 1 s, again and again while calls are due every 100 ms."""
     server = nginx(locations="keepalive_timeout 1s;" + OK)

@@ -15,6 +15,8 @@ from helpers.programs import clean_env, example, lines, pl
 from helpers.servers import Witness
 from helpers.shards import calls as calls_of, stamp
 
+pytestmark = pytest.mark.measures
+
 SCALE = int(os.environ.get("PLIMSOLL_SCALE", "1"))
 S = 6 * SCALE  # seconds of each
 AFTER_MS = 50  # the server's time for a call of a user

@@ -1,11 +1,14 @@
 """The helpers of the services' tests: what they promise, they keep."""
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 import redis as redispy
 
-from helpers.programs import example, pl
+from helpers.programs import ROOT, example, pl
 from helpers.servers import http
 
 
@@ -47,6 +50,7 @@ def test_witness_writes_down_who_called(witness):
     assert all(began <= c[0] <= time.time_ns() for c in witness.calls())
 
 
+@pytest.mark.measures
 def test_witness_stalls_when_told(witness):
     witness.stall(600)
     began = time.monotonic()
@@ -73,3 +77,43 @@ def test_redis_reads_its_file_again_with_the_users_of_admin_acl(bus):
         bus.redis.client("default", "", db=0).ping()
     with pytest.raises(redispy.exceptions.AuthenticationError):
         redispy.Redis(unix_socket_path=bus.redis.socket).execute_command("PING")
+
+
+TRIED = """
+import os, pathlib, pytest
+from helpers import noise
+from integration.conftest import pytest_runtest_protocol, pytest_terminal_summary
+noise.Noise.words = lambda _: os.environ["NOISE"]
+at = pathlib.Path(__file__).parent / "tries"
+
+@pytest.fixture(scope="module")
+def measured():
+    at.open("a").write("x")
+    return at.stat().st_size
+
+@pytest.mark.measures
+def test_measures(measured):
+    assert measured >= int(os.environ["GOOD"])
+
+def test_does_not():
+    assert int(os.environ["GOOD"]) < 9
+"""
+
+
+@pytest.mark.parametrize("words, good, tries, told", [
+    ("", 2, 1, "1 failed, 1 passed"),           # it is slow on a quiet machine
+    ("steal", 2, 2, "2 passed"),
+    ("steal", 4, 3, "1 failed, 1 passed"),
+    ("steal", 9, 3, "2 failed"),                # what measures nothing is tried once
+])
+def test_what_measures_is_tried_again_in_noise_alone(tmp_path, words, good, tries, told):
+    (tmp_path / "test_tried.py").write_text(TRIED)
+    (tmp_path / "conftest.py").write_text("from test_tried import pytest_runtest_protocol, pytest_terminal_summary\n")
+    env = dict(os.environ, NOISE=words, GOOD=str(good), PYTHONPATH=f"{tmp_path}:{ROOT}/tests", PLIMSOLL_COUNTS=str(tmp_path / "counts"))
+    (tmp_path / "counts").write_text("10 10 10\n")
+    r = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", tmp_path, tmp_path],
+                       env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert told in r.stdout and (tmp_path / "tries").stat().st_size == tries, r.stdout + r.stderr
+    assert r.stdout.count("MEASURED AGAIN") == tries - 1
+    passed, failed, _ = map(int, (tmp_path / "counts").read_text().split())
+    assert (passed - 10, failed - 10) == (2 - told.count("failed") * int(told[0]), told.count("failed") * int(told[0]))

@@ -203,6 +203,7 @@ def test_a_full_house_is_not_sent(web):
     assert data["due"] == 200 and {"ok", "timeout", "not_sent"} <= set(outcomes(data))
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("how", ["term", "pause"])
 def test_a_cancelled_run_still_adds_up(web, tmp_path, how):
     w = web()
@@ -259,6 +260,7 @@ def test_killed_loaders_leave_whole_lines(web):
 
 # ---- side by side, one after the other ----
 
+@pytest.mark.measures
 def test_runs_go_side_by_side_but_a_function_has_one_at_a_time(web):
     w = web()
     began = time.monotonic()
@@ -269,6 +271,7 @@ def test_runs_go_side_by_side_but_a_function_has_one_at_a_time(web):
     assert 2.9 < took < 4.4, took
 
 
+@pytest.mark.measures
 def test_two_loaders_never_test_a_function_at_once(web, tmp_path):
     w = web()
     running = [start(*w.args()) for _ in range(2)]
@@ -359,6 +362,7 @@ def test_headers_carry_credentials_by_name(web, tmp_path):
     assert b"canary" not in result.out + result.err
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("off_s, outcome", [(0, "complete"), (-10, "complete"), (600, "error")])
 def test_a_clock_that_is_off_is_noticed(web, off_s, outcome):
     class Target(http.server.BaseHTTPRequestHandler):
@@ -397,6 +401,7 @@ def run_lambda(cloud, folder, event, timeout_s=90, env=None, **account):
     return pl("loader", "--config", config_for(cloud, folder, **account), input=event, env={**cloud.env(), **(env or {})}, timeout_s=timeout_s)
 
 
+@pytest.mark.measures
 def test_the_witness_saw_what_the_result_says(cloud, tmp_path):
     fn = cloud.create("hello", sleep_ms=60, witness=tmp_path / "w")
     old, new = fn.publish(), fn.update(sleep_ms=60, extra={"x": b"1"}).publish()
@@ -464,6 +469,7 @@ def test_a_function_deleted_in_mid_run_ends_it(cloud, tmp_path):
     assert got["not_sent"] > 50
 
 
+@pytest.mark.measures
 def test_keys_are_renewed_within_a_run(cloud_auth, tmp_path):
     fn = cloud_auth.create("short", sleep_ms=60)
     old, new = fn.publish(), fn.publish_copy()

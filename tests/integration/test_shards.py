@@ -49,6 +49,7 @@ def by_attempt(witness):
     return seen
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("spread, slots", [("16", 4), ("off", 1)])
 def test_three_shards_in_a_pipe_are_one_run(settings, witness, tmp_path, spread, slots):
     config, state = settings(spread=spread), tmp_path / "state"
@@ -102,6 +103,7 @@ def ns(text):
     return int((int(h) * 3600 + int(m) * 60 + float(s)) * 1e9)
 
 
+@pytest.mark.measures
 def test_all_begin_at_start_at(settings, witness, tmp_path):
     e = leased(witness, 1.2, duration_ms=500, warmup_ms=200, rate_per_s=80, spread=4)
     r = pl("loader", "--config", settings(), "--state", tmp_path / "state", input=e)
@@ -125,6 +127,7 @@ def test_start_at_that_is_past_or_far(settings, witness, tmp_path, in_s, words):
     assert not words or words in data["reason"]
 
 
+@pytest.mark.measures
 def test_the_first_byte_leaves_soon_after_the_shard_came(settings, witness, tmp_path):
     """Of the 50 ms from an accepted change to the first byte, the loader's part."""
     p = start("loader", "--config", settings(), "--state", tmp_path / "state", "--max-rate", "10000/s")

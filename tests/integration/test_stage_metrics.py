@@ -143,6 +143,7 @@ def test_groups_that_are_refused(tmp_path):
         assert stage.value("plimsoll_sink_rejected_groups") == 0
 
 
+@pytest.mark.measures
 def test_a_stalled_loop_is_seen(tmp_path):
     """SIGSTOP for 1.5 s: the page says how late timers ran, once."""
     with Stage("echo", tmp_path) as stage:
@@ -156,6 +157,7 @@ def test_a_stalled_loop_is_seen(tmp_path):
         assert stage.value("plimsoll_loop_delay_seconds") < 1
 
 
+@pytest.mark.measures
 def test_stopping_is_not_well(tmp_path):
     """A stage that drains says so, and still answers."""
     slow = tmp_path / "slow.sh"

@@ -78,6 +78,7 @@ def kill_and_restart(server, folder, tls, version):
     return data, back_s
 
 
+@pytest.mark.measures
 def test_killed_and_back_after_two_seconds(nginx, tmp_path):
     """HTTP/1.1 plain and over TLS, HTTP/2 by prior knowledge; side by side."""
     certificate = make_certificate(tmp_path / "certificate")

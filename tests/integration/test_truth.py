@@ -17,6 +17,8 @@ import pytest
 
 from helpers.programs import binary, build_dir, clean_env, dying_with_us, pl
 
+pytestmark = pytest.mark.measures
+
 RATE = 1000
 NEAR = 0.01            # of the truth, and a millisecond for what is under 100 ms
 NEAR_US = 1000
