@@ -51,7 +51,7 @@ def wait_for(what, check, timeout_s=READY_S, every_s=0.05):
         time.sleep(every_s)
 
 
-def http(url, data=None, method=None, headers=None, timeout_s=10):
+def http(url, data=None, method=None, headers=None, timeout_s=60):
     """One HTTP exchange: (status, text). Never raises on a status."""
     req = urllib.request.Request(url, data=data, method=method, headers=headers or {})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -49,7 +49,7 @@ class End:
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)
         if number == signal.SIGKILL:
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 class Site:

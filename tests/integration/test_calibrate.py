@@ -6,7 +6,7 @@ import pytest
 from helpers.cloud import Cloud
 from helpers.programs import pl
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(240)]
 
 CONFIG = """\
 accounts:

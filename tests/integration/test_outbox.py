@@ -230,6 +230,7 @@ def test_many_functions_in_one_group(bus, pushgateway):
     wait_for("it is gone", lambda: 'function="f0000"' not in pushgateway.metrics())
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("count", [int(os.environ.get("GATEWAY_FUNCTIONS", "5000"))])
 def test_five_thousand_functions_are_pushed_again(tmp_path, count):
     with Bus(tmp_path / "bus", appendfsync="no") as bus, Checked(tmp_path / "gateway") as gateway:

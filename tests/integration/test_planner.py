@@ -180,7 +180,7 @@ def test_hangup_reads_the_settings_again(config, tmp_path):
             wait_for("the mistake to be told", lambda: b"stay in force" in log.read_bytes())
             assert {e["type"]: e for e in ask()}["plimsoll.shard.planned.v1"]["data"]["workload"]["spread"] == 5
             p.stdin.close()
-            assert p.wait(20) == 0
+            assert p.wait(60) == 0
         finally:
             p.kill()
             p.wait()
@@ -201,7 +201,7 @@ def test_hangup_without_the_test_that_an_option_names(config, tmp_path):
             wait_for("the missing test to be told", lambda: b"no test nightly any more" in log.read_bytes())
             p.stdin.write(lines(change()))
             p.stdin.close()
-            assert p.wait(20) == 0, log.read_text()
+            assert p.wait(60) == 0, log.read_text()
         finally:
             p.kill()
             p.wait()

@@ -75,7 +75,7 @@ class Stage:
     def __exit__(self, *_):
         self.popen.stdin.close()
         try:
-            self.popen.wait(20)
+            self.popen.wait(60)
         finally:
             self.popen.kill()
             self.popen.wait()
@@ -225,7 +225,7 @@ def test_places_that_are_no_good(tmp_path, where, code, word):
             s.listen(1)
             where = "127.0.0.1:%d" % s.getsockname()[1]
         with Stage("echo", tmp_path, where=where) as stage:
-            assert stage.popen.wait(20) == code
+            assert stage.popen.wait(60) == code
             assert word in stage.said()
 
 
@@ -234,7 +234,7 @@ def test_check_listens_nowhere(tmp_path):
         s.bind(("127.0.0.1", 0))
         s.listen(1)
         with Stage("echo", tmp_path, "--check", where="127.0.0.1:%d" % s.getsockname()[1]) as stage:
-            assert stage.popen.wait(20) == 0
+            assert stage.popen.wait(60) == 0
 
 
 def test_alerts_fire_on_a_real_prometheus(tmp_path):
