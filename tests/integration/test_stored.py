@@ -77,4 +77,4 @@ def test_the_history_keeps_twenty_runs(tmp_path):
     state = tmp_path / "state"
     assert pl("collector", "--state", state, input=made_up("--runs", "23")).code == 0
     runs = json.loads((state / "history/sim/world.json").read_text())["tests"]["compare"]
-    assert len(runs) == 20 and set(runs[0]["metrics"]) == {"response_p50", "error_ratio"}
+    assert len(runs) == 20 and set(runs[0]["metrics"]) == {"response_p50", "response_p95", "error_ratio"}
