@@ -81,6 +81,11 @@ bool doubts_beyond_a_cut(const struct gathered *g)
 	return beyond > 0;
 }
 
+bool doubts_has_answers(const struct gathered *g, enum variant v)
+{
+	return g->outcomes[v][OUT_OK] > 0 || samples_of(g, v) > 0;
+}
+
 bool doubts_allow_comparison(const struct gathered *g)
 {
 	return g->is_foreign && json_len(g->doubts) == 1 &&

@@ -229,7 +229,7 @@ static void add_quality(struct gathered *g, const struct json *from)
 		if (name)
 			gathered_doubt(g, name);
 	}
-	if (!from)
+	if (!json_is(from, JSON_T_OBJ)) /* null stands for absent too */
 		return;
 	if (!g->quality) {
 		g->quality = json_copy(from);
@@ -269,7 +269,8 @@ static void add_shard(struct gathered *g, const struct json *shard)
 
 	for (size_t i = 0; i < json_len(series); i++) {
 		sum += add_series(g, json_elem(series, i));
-		has_outcomes = has_outcomes && json_get(json_elem(series, i), "outcomes");
+		has_outcomes = has_outcomes &&
+			       json_is(json_get(json_elem(series, i), "outcomes"), JSON_T_OBJ);
 	}
 	add_warmup(g, json_get(shard, "warmup"));
 	add_end(g, shard);
@@ -277,9 +278,10 @@ static void add_shard(struct gathered *g, const struct json *shard)
 	add_counts(g->error_reasons, json_get(shard, "error_reasons"));
 	add_quality(g, json_get(shard, "quality"));
 	add_times(g, shard);
-	if (json_get(shard, "stopped") && !g->stopped)
+	if (json_is(json_get(shard, "stopped"), JSON_T_OBJ) && !g->stopped)
 		g->stopped = json_copy(json_get(shard, "stopped"));
-	if (!json_get(shard, "due") || !json_get(shard, "quality") || !has_outcomes)
+	if (!json_is_num(json_get(shard, "due")) ||
+	    !json_is(json_get(shard, "quality"), JSON_T_OBJ) || !has_outcomes)
 		g->is_foreign = g->is_foreign || g->end == END_COMPLETE;
 	else if ((uint64_t)json_get_int(shard, "due", 0) != sum)
 		gathered_doubt(g, "outcomes-do-not-add-up");

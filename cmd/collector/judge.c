@@ -148,6 +148,17 @@ static void judge_verdict(struct judgement *j)
 	}
 }
 
+/* Failing as often as before, or being turned away as often, is not "no difference". */
+static void distrust_silence(const struct gathered *g, struct judgement *j)
+{
+	if ((j->verdict != VERDICT_BETTER && j->verdict != VERDICT_SAME) ||
+	    doubts_has_answers(g, VARIANT_NEW))
+		return;
+	j->verdict = VERDICT_CANNOT_TELL;
+	snprintf(j->verdict_reason, sizeof(j->verdict_reason),
+		 "no-answers: not one call of the new version was answered as expected");
+}
+
 /*
  * The loader stops when too many calls fail. What it measured until then is whole rounds all the
  * same: when they show that the new version fails more, that is the answer, not "try again".
@@ -241,6 +252,7 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 	else
 		snprintf(out->verdict_reason, sizeof(out->verdict_reason),
 			 "there is no old version to compare with");
+	distrust_silence(g, out);
 	set_outcome(g, facts, out);
 	distrust(g, out);
 	confirm(plan, out);

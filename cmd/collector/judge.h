@@ -88,6 +88,8 @@ void doubts_find(const struct json *plan, struct gathered *g);
 void doubts_list(const struct gathered *g, char out[JUDGE_REASON_SIZE]);
 /* Whether there is a doubt that a run cut short does not explain by itself. */
 bool doubts_beyond_a_cut(const struct gathered *g);
+/* Whether any measured call of it ended as it should. */
+bool doubts_has_answers(const struct gathered *g, enum variant v);
 /* A foreign loader's run that is compared all the same. */
 bool doubts_allow_comparison(const struct gathered *g);
 

@@ -41,7 +41,8 @@ static bool add_calls(struct sampling *s, struct gathered *g, uint64_t shard,
 }
 
 /* A foreign tool's samples_ms: no rounds, no environments, blocks by place in the list. */
-static void add_samples_ms(struct sampling *of, uint64_t shard, const struct json *series)
+static void add_samples_ms(struct sampling *of, struct gathered *g, uint64_t shard,
+			   const struct json *series)
 {
 	const struct json *list = json_get(series, "samples_ms");
 	size_t count = json_len(list);
@@ -57,7 +58,9 @@ static void add_samples_ms(struct sampling *of, uint64_t shard, const struct jso
 		uint64_t place = i * FOREIGN_BLOCKS / count;
 		struct sample *s;
 
-		if (!(ms > 0))
+		if (ms * US_PER_MS > (double)HDR_HIGHEST) /* as for histograms: no such call */
+			gathered_doubt(g, "samples-unreadable");
+		if (!(ms > 0) || ms * US_PER_MS > (double)HDR_HIGHEST)
 			continue;
 		/* One round a block; the place in time makes each round a block of its own. */
 		s = sampling_add(of, shard << 32 | place, (int64_t)place * BLOCK_US);
@@ -91,7 +94,7 @@ void samples_gather(struct gathered *g, const struct json *plan, const struct js
 		if (!shards[i] || add_calls(&s, g, i, shards[i]))
 			continue;
 		for (size_t k = 0; k < json_len(series); k++)
-			add_samples_ms(&s, i, json_elem(series, k));
+			add_samples_ms(&s, g, i, json_elem(series, k));
 	}
 	sampling_number(&s);
 	take(g, &s);

@@ -1,4 +1,5 @@
 /* plan.c - members of run.planned to options. */
+#include <math.h>
 #include <string.h>
 
 #include "common/verdict/plan.h"
@@ -35,7 +36,7 @@ struct gate plan_gate(const struct json *metric, const struct estimate *est)
 
 	return (struct gate){
 		.est = est,
-		.limit = json_get_real(tolerance, est->is_points ? "points" : "ratio", 0),
+		.limit = fmax(json_get_real(tolerance, est->is_points ? "points" : "ratio", 0), 0),
 		.is_higher_better = direction && strcmp(direction, "higher") == 0,
 	};
 }

@@ -25,7 +25,7 @@ struct sim {
 	uint32_t environments;	 /* a side; 0 = spread */
 	uint32_t new_fails_each; /* every n-th call of new */
 	uint32_t old_fails_each;
-	uint32_t new_throttled_each, new_not_sent_each;
+	uint32_t new_throttled_each, old_throttled_each, new_not_sent_each;
 	uint32_t lose_each; /* every n-th call of new is slow to start: cold */
 	/* What the first warm-up call of each environment takes longer, and whether it is a
 	 * snapshot that is restored; 0 = it is warm. */
@@ -51,8 +51,9 @@ struct sim_counts {
 static inline enum outcome sim_outcome(const struct sim *s, enum variant v, uint64_t n)
 {
 	uint32_t fails = v == VARIANT_NEW ? s->new_fails_each : s->old_fails_each;
+	uint32_t throttled = v == VARIANT_NEW ? s->new_throttled_each : s->old_throttled_each;
 
-	if (v == VARIANT_NEW && s->new_throttled_each && n % s->new_throttled_each == 0)
+	if (throttled && n % throttled == 0)
 		return OUT_THROTTLED;
 	if (v == VARIANT_NEW && s->new_not_sent_each && n % s->new_not_sent_each == 0)
 		return OUT_NOT_SENT;
