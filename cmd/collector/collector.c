@@ -11,6 +11,7 @@
 #include "cmd/collector/bookkeeping.h"
 #include "cmd/collector/cloud.h"
 #include "cmd/collector/finish.h"
+#include "cmd/collector/kept.h"
 #include "cmd/collector/past.h"
 #include "cmd/collector/runs.h"
 #include "cmd/collector/sources.h"
@@ -197,12 +198,29 @@ static void remember_figures(const struct collector *c, const struct run *r,
 	free(key);
 }
 
+/*
+ * What another process can draw the same verdict from. A target that was changed meanwhile is known
+ * from the cloud and stands in no event, so such a run cannot be drawn again.
+ */
+static void keep(const struct collector *c, const struct run *r, struct buf *lines)
+{
+	char why[EVENT_WHY_SIZE];
+	struct event ev;
+
+	if (!r->told || make_event(r, r->told, &ev, why) != 0)
+		return;
+	kept_write(stage_state_dir(c->st), r->id, lines, ev.line, ev.line_bytes);
+	event_release(&ev);
+}
+
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
 	struct json **shards = x_calloc(owed, sizeof(*shards));
 	struct judge_facts facts = {run_shards_missing(r), missing_why(c, r), changed};
 	struct judgement *j = x_calloc(1, sizeof(*j));
+	bool is_kept = stage_state_dir(c->st) && !changed;
+	struct buf lines = BUF_INIT(KEPT_MAX_BYTES);
 	struct gathered *g;
 	struct json *data;
 
@@ -222,7 +240,12 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	/* When others answer is not in the recorded events, so what they say waits for the
 	 * amendment. */
 	r->is_dirty = r->reports.count > 0 || json_len(r->figures) > 0;
+	if (is_kept)
+		kept_begin(&lines, r);
 	tell_data(c, r, data);
+	if (is_kept)
+		keep(c, r, &lines);
+	buf_release(&lines);
 	if (cloud_ask_figures(&c->cloud, r))
 		c->busy++;
 	amend_if_due(c, r);

@@ -43,6 +43,7 @@
 	X(watch)                                                                                   \
 	X(status)                                                                                  \
 	X(show)                                                                                    \
+	X(recompute)                                                                               \
 	X(why)                                                                                     \
 	X(compare)                                                                                 \
 	X(gate)                                                                                    \
