@@ -4,7 +4,7 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLACES = [("bench.md", "BENCHMARKS.md", "bench"), ("verdicts-power.md", "VERDICT.md", "power"),
-          ("verdicts-coverage.md", "VERDICT.md", "coverage")]
+          ("verdicts-coverage.md", "VERDICT.md", "coverage"), ("verdicts-adaptive.md", "VERDICT.md", "adaptive")]
 
 
 def put(tables, page, mark):

@@ -1,8 +1,8 @@
 """`make bench-verdicts`: how often the collector is right, in a world whose truth is known (tests/bench/simulate.c).
 
 Each cell is RUNS made-up runs that the real plimsoll-collector judges. Prints the tables of docs/VERDICT.md and writes
-build/verdicts.json and build/verdicts-TABLE.md (for `make bench-page`). RUNS=1000 (COVERAGE_RUNS=2000), CELLS=power or
-coverage: this table alone. tests/integration/test_verdict_figures.py runs some cells in short.
+build/verdicts.json and build/verdicts-TABLE.md (for `make bench-page`). RUNS=1000 (COVERAGE_RUNS=2000), CELLS=power,
+coverage or adaptive: these tables alone. tests/integration/test_verdict_figures.py runs some cells in short.
 """
 import json
 import math
@@ -33,6 +33,10 @@ POWER = [({**SMALL, "environments": e, "host_spread": s, "change": c}, want) for
     (48, 0.10, 0, ("false", 0.01)), (48, 0.10, 0.2, ("worse", 0.88)),
 ]] + [({**LARGE, "environments": 64, "host_spread": 0.05, "change": c}, want) for c, want in [
     (0, ("false", 0.01)), (0.1, ("worse", 0.95))]]
+
+# Judged twice, as planned and with stop: when-decided. A change of the tolerance itself is where false alarms are made.
+ADAPTIVE = [({**SMALL, "environments": e, "host_spread": s, "change": c}, want) for e, s, c, want in [
+    (24, 0.05, 0, 0.01), (48, 0.10, 0, 0.01), (24, 0.05, 0.1, 0.025), (24, 0.05, 0.2, None), (48, 0.10, 0.2, None)]]
 
 # Each row has seeds of its own: with the same ones all rows would have the same errors, since hosts make none.
 BASES = ["known", "unknown, λ measured", "unknown, λ = 5 % assumed"]
@@ -142,7 +146,32 @@ def coverage_table():
     return table
 
 
-TABLES = {"power": power_table, "coverage": coverage_table}
+def median_calls(runs):
+    return sorted(sum(sum(v.values()) for v in r["requests"].values()) for r in runs)[len(runs) // 2]
+
+
+def open_though_stopped(runs):
+    """Runs that the loader's rule ended and the collector's left open: both are to be one rule."""
+    return [r["run"]["id"] for r in runs if "stopped" in r
+            and any(m["is_gate"] and m["verdict"] == "cannot-tell" for m in r["metrics"])]
+
+
+def adaptive_table():
+    table = Table("adaptive", RUNS, ["environments a side", "hosts", "true change", "worse: fixed", "stopped", "better: fixed", "stopped",
+                                     "cannot tell: fixed", "stopped", "median calls: fixed", "stopped", "saved"])
+    for world, most in ADAPTIVE:
+        fixed, early = (judged({**world, "stop": stop}, RUNS) for stop in ("off", "when-decided"))
+        assert not open_though_stopped(early), open_though_stopped(early)
+        words = [shares([r["verdict"] for r in runs]) for runs in (fixed, early)]
+        calls = [median_calls(runs) for runs in (fixed, early)]
+        ok = None if most is None else words[1]["worse"] + words[1]["better"] <= most
+        table.add(str(world["environments"]), f"{world['host_spread']:.0%}", f"{world['change']:+.0%}",
+                  *(f"{got[v]:.1%}" for v in ("worse", "better", "cannot-tell") for got in words), *map(str, calls),
+                  f"{1 - calls[1] / calls[0]:.0%}{mark(ok)}", world=world, held=ok, fixed=words[0], early=words[1], calls=calls)
+    return table
+
+
+TABLES = {"power": power_table, "coverage": coverage_table, "adaptive": adaptive_table}
 
 
 def main():

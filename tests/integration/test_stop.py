@@ -75,6 +75,14 @@ def slower(qualifier):
     return 0.024 if qualifier == example("function.changed")["data"]["target"]["qualifier"] else 0.004
 
 
+def plan_event(plan):
+    return {**example("run.planned"), "plimsollrun": plan["run"]["id"], "id": plan["run"]["id"], "subject": "prod/hello", "data": plan}
+
+
+def shard_event(plan, data):
+    return {**plan_event(plan), "type": "plimsoll.shard.finished.v1", "id": plan["run"]["id"] + ".0.0", "data": data}
+
+
 def gates(data):
     return {m["name"]: m for m in data["metrics"] if m["is_gate"]}
 
@@ -93,6 +101,11 @@ def test_a_clear_difference_ends_it_early(run):
     assert all(m["verdict"] != "cannot-tell" for m in gates(end).values()), "the collector decides what the loader decided"
     assert gates(end)["response_p50"]["level"] > 0.99, "an interval of an early look"
     assert sum(sum(v.values()) for v in end["requests"].values()) == shard_end["due"], "what was not sent is not told, nor paid for"
+
+
+    judged = pl("collector", input=[plan_event(plan), shard_event(plan, {**shard_end, "stopped": {**stopped, "rounds": 8}})])
+    low = [gates(d)["response_p50"]["low"] for d in (end, judged.of("run.finished")[0]["data"])]
+    assert low[0] != low[1], "the interval rests on these rounds and on no others"
 
 
 def test_without_it_all_is_called(run):

@@ -32,3 +32,12 @@ def test_intervals_hold_what_they_say(runs, world):
     for name, true in truth.items():
         share, _, _, count = verdicts.coverage_of(found, name, true)
         assert count == runs and 0.917 <= share <= 0.98, (name, share)
+
+
+@pytest.mark.parametrize("change, word", [(0, "no-difference"), (0.2, "worse")])
+def test_stopping_early_saves_calls_and_no_word_is_lost(change, word):
+    world = {**SMALL, "environments": 24, "host_spread": 0.05, "change": change, "stop": "when-decided"}
+    runs = verdicts.judged(world, 60)
+    assert not verdicts.open_though_stopped(runs)
+    assert verdicts.shares([r["verdict"] for r in runs])[word] >= 0.97
+    assert verdicts.median_calls(runs) <= 600
