@@ -16,6 +16,7 @@
 
 struct version {
 	const char *qualifier, *code_sha256, *config_sha256; /* borrowed; NULL = not known */
+	bool is_unused;					     /* nobody has called it yet */
 };
 
 struct draft {

@@ -12,7 +12,8 @@ static bool is_equal(const char *a, const char *b)
 static struct version version_of(const struct json *o)
 {
 	return (struct version){json_get_str(o, "qualifier"), json_get_str(o, "code_sha256"),
-				json_get_str(o, "config_sha256")};
+				json_get_str(o, "config_sha256"),
+				json_get_bool(o, "is_unused", false)};
 }
 
 static const struct json *candidate(const struct draft *d, const char *qualifier)
@@ -159,6 +160,32 @@ static void say_nothing_to_compare(struct draft *d)
 		draft_note(d, "no old version can be called: objectives only");
 }
 
+/* The same code in a version that nobody has called, where there is one. */
+static void take_unused(const struct draft *d, struct version *v)
+{
+	const struct json *list = json_get(d->in->event->data, "candidates");
+
+	for (size_t i = 0; i < json_len(list) && !v->is_unused; i++) {
+		struct version c = version_of(json_elem(list, i));
+
+		if (c.is_unused && is_same_code(&c, v) && !is_equal(c.qualifier, d->new.qualifier))
+			*v = c;
+	}
+}
+
+static void force_cold(struct draft *d)
+{
+	if (!d->test || strcmp(d->test->cold, "force") != 0) {
+		d->old.is_unused = false;
+		return;
+	}
+	d->new.is_unused = json_get_bool(candidate(d, d->new.qualifier), "is_unused", false);
+	if (d->has_old && !d->in->options->old_qualifier)
+		take_unused(d, &d->old);
+	draft_note(d, "cold starts forced: old %s, new %s", d->old.is_unused ? "yes" : "no",
+		   d->new.is_unused ? "yes" : "no");
+}
+
 void version_pick(struct draft *d)
 {
 	const struct plan_options *o = d->in->options;
@@ -182,6 +209,7 @@ void version_pick(struct draft *d)
 				   d->old.qualifier);
 		}
 	}
+	force_cold(d);
 	if (d->has_old && is_equal(d->old.qualifier, d->new.qualifier))
 		draft_decide(
 			d, DECIDE_REFUSE,

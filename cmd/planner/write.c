@@ -99,6 +99,8 @@ static struct json *variant_of(const char *name, const struct version *v)
 	json_put_str(o, "name", name);
 	json_put_str(o, "qualifier", v->qualifier);
 	json_put_str(o, "code_sha256", v->code_sha256);
+	if (v->is_unused)
+		json_put_bool(o, "is_unused", true);
 	return o;
 }
 

@@ -142,6 +142,24 @@ const struct config_function *account_rule(const struct account *a, const char *
 	return rule;
 }
 
+static bool is_forced(const struct config_test *t)
+{
+	return t && strcmp(t->cold, "force") == 0;
+}
+
+bool account_forces_cold(const struct account *a, const char *name)
+{
+	bool is_tested;
+	const struct config_function *rule = account_rule(a, name, &is_tested);
+
+	if (!is_tested || !a->conf->publish_keep || rule->alias)
+		return false;
+	for (size_t i = 0; i < rule->test_count; i++)
+		if (is_forced(config_test(a->config, rule->tests[i])))
+			return true;
+	return !rule->has_tests && is_forced(config_test(a->config, "compare"));
+}
+
 const char *account_cloud_name(const struct account *a, const char *name)
 {
 	const struct config_function *rule = config_rule(a->config, a->conf->name, name);

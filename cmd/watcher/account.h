@@ -16,6 +16,7 @@
 
 enum todo_what {
 	TODO_LOOK,   /* read it, and tell what changed */
+	TODO_COPY,   /* see to it that there is a version of the newest code that nobody calls */
 	TODO_RETIRE, /* delete versions of ours that are no longer needed */
 	TODO_GONE,   /* ask by name whether it is really gone */
 };
@@ -79,6 +80,8 @@ void account_todo(struct account *a, const char *name, enum todo_what what, int6
 /* The rule of a function, and whether any test stands in it. */
 const struct config_function *account_rule(const struct account *a, const char *name,
 					   bool *is_tested);
+/* One of its tests says cold: force, and we may publish what that takes. */
+bool account_forces_cold(const struct account *a, const char *name);
 /* The provider's name of it: differs where a rule has cloud_name. */
 const char *account_cloud_name(const struct account *a, const char *name);
 /* "ACCOUNT/FUNCTION"; the caller frees it. */

@@ -71,6 +71,8 @@ static int emit(struct account *a, const char *name, struct description *d,
 		const struct target *target)
 {
 	char *subject = account_subject(a, name);
+	struct json *doc = versions_doc(a->st, subject);
+	const struct json *unused = account_forces_cold(a, name) ? json_get(doc, "unused") : NULL;
 	int rc;
 
 	d->subject = subject;
@@ -78,10 +80,14 @@ static int emit(struct account *a, const char *name, struct description *d,
 	d->region = aws_client_region(a->client);
 	d->function = target->function;
 	d->is_immutable = target->is_immutable;
-	d->candidates_take = versions_candidates(&target->versions);
+	d->candidates_take = versions_candidates(&target->versions, unused);
 	/* Nothing is planned on an inventory: that call a function is spared. */
 	d->limits_take = d->is_first_seen ? NULL : target_limits(a, name);
 	rc = describe_changed(a->st, d);
+	/* Nothing is planned on an inventory, and without leave to publish only looked at. */
+	if (rc == 0 && !d->is_first_seen && a->conf->publish_keep)
+		versions_told(a->st, subject);
+	json_free(doc);
 	free(subject);
 	return rc;
 }
@@ -131,7 +137,10 @@ static int64_t tell(struct account *a, struct todo *t, struct known *k,
 		stage_count(a->st, "change-not-sent");
 	target_release(&target);
 	settled(a, t->name, k, now);
-	return retire_next(a, t);
+	if (!account_forces_cold(a, t->name) || a->is_told_no_copy)
+		return retire_next(a, t);
+	t->what = TODO_COPY;
+	return 0;
 }
 
 static int64_t look_at_latest(struct account *a, struct todo *t, struct known *k,
@@ -239,7 +248,68 @@ static int64_t look_at_alias(struct account *a, struct todo *t, struct known *k,
 	return again_ms;
 }
 
-/* the three things to do */
+/* the things to do */
+
+static int refused_to_copy(struct account *a, const struct aws_error *err)
+{
+	if (!a->is_told_no_copy)
+		log_warn("%s; going on without a copy", err->text);
+	a->is_told_no_copy = true;
+	return 0;
+}
+
+static bool lacks_unused(struct account *a, const char *name, const struct lambda_function *now,
+			 const struct lambda_list *versions)
+{
+	char *subject = account_subject(a, name);
+	struct json *doc = versions_doc(a->st, subject);
+	bool lacks = a->conf->publish_keep && !a->is_told_no_copy &&
+		     !versions_has_unused(doc, versions, now);
+
+	json_free(doc);
+	free(subject);
+	return lacks;
+}
+
+/* What a change is compared with next: nobody can publish today's code once it is yesterday's. */
+static int see_to_copy(struct account *a, const char *name, const struct lambda_function *now,
+		       struct aws_error *err)
+{
+	struct lambda_list versions = {0};
+	int rc = copies_go_on(a, name, now, err);
+
+	if (rc && rc != -EAGAIN && err->fault == AWS_DENIED)
+		return refused_to_copy(a, err);
+	if (rc == 0)
+		rc = lambda_is_ready(now)
+			     ? lambda_list_versions(a->client, account_cloud_name(a, name),
+						    &versions, err)
+			     : -EAGAIN;
+	if (rc == 0 && lacks_unused(a, name, now, &versions)) {
+		copies_begin(a, name, now, false);
+		rc = -EAGAIN;
+	}
+	lambda_list_release(&versions);
+	return rc;
+}
+
+static int64_t copy(struct account *a, struct todo *t)
+{
+	struct lambda_function now = {0};
+	struct aws_error err = {0};
+	int64_t again_ms;
+	int rc = lambda_get_configuration(a->client, account_cloud_name(a, t->name), NULL, &now,
+					  &err);
+
+	if (rc == 0)
+		rc = see_to_copy(a, t->name, &now, &err);
+	if (rc == -EAGAIN && err.fault == AWS_FINE)
+		again_ms = not_ready(a, t);
+	else
+		again_ms = rc ? failed(a, t, &err) : retire_next(a, t);
+	lambda_function_release(&now);
+	return again_ms;
+}
 
 static int64_t look(struct account *a, struct todo *t)
 {
@@ -269,11 +339,15 @@ static int64_t look(struct account *a, struct todo *t)
 	return again_ms;
 }
 
+/* Under test, its baseline, and with cold: force the copy for the next change. */
+#define KEEP_MIN_FORCED 3u
+
 static int64_t retire(struct account *a, struct todo *t)
 {
 	char *subject = account_subject(a, t->name);
 	struct json *ours = versions_ours(a->st, subject);
-	struct json *old = versions_to_retire(ours, a->conf->publish_keep, NULL);
+	uint32_t keep_min = account_forces_cold(a, t->name) ? KEEP_MIN_FORCED : 0;
+	struct json *old = versions_to_retire(ours, MAX_OF(a->conf->publish_keep, keep_min), NULL);
 	struct aws_error err = {0};
 
 	for (size_t i = 0; i < json_len(old); i++) {
@@ -330,6 +404,7 @@ int64_t look_do(struct account *a, struct todo *t)
 {
 	static int64_t (*const what[])(struct account *, struct todo *) = {
 		[TODO_LOOK] = look,
+		[TODO_COPY] = copy,
 		[TODO_RETIRE] = retire,
 		[TODO_GONE] = confirm_gone,
 	};
@@ -371,12 +446,12 @@ static bool lacks_copy(const struct account *a, const struct lambda_function *no
 	       versions_is_equal(t->function, now) && copies_count(&t->versions, now) < 2;
 }
 
-static int refused_to_copy(struct account *a, const struct aws_error *err)
+static bool needs_copy(struct account *a, const char *name, const struct lambda_function *now,
+		       bool is_calibration, const struct target *t)
 {
-	if (!a->is_told_no_copy)
-		log_warn("%s; going on without a copy", err->text);
-	a->is_told_no_copy = true;
-	return 0;
+	if (is_calibration)
+		return lacks_copy(a, now, t);
+	return account_forces_cold(a, name) && lacks_unused(a, name, now, &t->versions);
 }
 
 static enum look_result tell_by_hand(struct account *a, const char *name,
@@ -392,12 +467,14 @@ static enum look_result tell_by_hand(struct account *a, const char *name,
 		rc = refused_to_copy(a, err);
 	if (rc == 0)
 		rc = lambda_is_ready(now) ? find_by_hand(a, name, now, &target, err) : -EAGAIN;
-	if (rc == 0 && wants_copy && lacks_copy(a, now, &target)) {
-		copies_begin(a, name, now, true);
+	if (rc == 0 && needs_copy(a, name, now, wants_copy, &target)) {
+		copies_begin(a, name, now, wants_copy);
 		rc = -EAGAIN;
 	}
 	if (rc == 0)
 		rc = emit(a, name, &d, &target) ? -EIO : 0;
+	if (rc == 0 && account_forces_cold(a, name) && !a->is_told_no_delete)
+		retire(a, &(struct todo){.name = (char *)(uintptr_t)name});
 	target_release(&target);
 	return rc == 0 ? LOOK_TOLD : rc == -EAGAIN ? LOOK_LATER : LOOK_FAILED;
 }

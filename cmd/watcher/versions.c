@@ -57,7 +57,18 @@ const struct lambda_function *versions_equal_to(const struct lambda_list *versio
 	return NULL;
 }
 
-static struct json *candidate(const struct lambda_function *v)
+bool versions_has(const struct json *list, const char *version)
+{
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *v = json_str(json_elem(list, i));
+
+		if (v && !strcmp(v, version))
+			return true;
+	}
+	return false;
+}
+
+static struct json *candidate(const struct lambda_function *v, const struct json *unused)
 {
 	struct json *o = json_obj();
 	char sha256[65], when[WALL_RFC3339_SIZE];
@@ -70,16 +81,18 @@ static struct json *candidate(const struct lambda_function *v)
 		wall_format_rfc3339(v->modified_at, when);
 		json_put_str(o, "published_at", when);
 	}
+	if (versions_has(unused, v->version))
+		json_put_bool(o, "is_unused", true);
 	return o;
 }
 
-struct json *versions_candidates(const struct lambda_list *versions)
+struct json *versions_candidates(const struct lambda_list *versions, const struct json *unused)
 {
 	struct json *list = json_arr();
 
 	for (size_t i = 0; i < versions->count && json_len(list) < CANDIDATES_MAX; i++)
 		if (!lambda_is_failed(&versions->items[i]))
-			json_push(list, candidate(&versions->items[i]));
+			json_push(list, candidate(&versions->items[i], unused));
 	return list;
 }
 
@@ -105,17 +118,6 @@ void versions_put_doc(struct stage *st, const char *subject, struct json *doc_ta
 
 	stage_state_put(st, key, doc_take);
 	free(key);
-}
-
-bool versions_has(const struct json *list, const char *version)
-{
-	for (size_t i = 0; i < json_len(list); i++) {
-		const char *v = json_str(json_elem(list, i));
-
-		if (v && !strcmp(v, version))
-			return true;
-	}
-	return false;
 }
 
 /* The member of doc becomes first (may be NULL), then what it was without that. */
@@ -147,6 +149,29 @@ struct json *versions_ours(struct stage *st, const char *subject)
 void versions_add(struct json *doc, const char *version)
 {
 	put_first(doc, "versions", version, version);
+	put_first(doc, "unused", version, version);
+}
+
+void versions_told(struct stage *st, const char *subject)
+{
+	struct json *doc = versions_doc(st, subject);
+
+	if (json_len(json_get(doc, "unused")) == 0) {
+		json_free(doc);
+		return;
+	}
+	json_del(doc, "unused");
+	versions_put_doc(st, subject, doc);
+}
+
+bool versions_has_unused(const struct json *doc, const struct lambda_list *versions,
+			 const struct lambda_function *f)
+{
+	for (size_t i = 0; i < versions->count; i++)
+		if (versions_has(json_get(doc, "unused"), versions->items[i].version) &&
+		    versions_is_equal(&versions->items[i], f))
+			return true;
+	return false;
 }
 
 void versions_remember(struct stage *st, const char *subject, const char *version)
@@ -159,7 +184,7 @@ void versions_remember(struct stage *st, const char *subject, const char *versio
 
 void versions_forget(struct stage *st, const char *subject, const char *version)
 {
-	static const char *const members[] = {"versions", "copies"};
+	static const char *const members[] = {"versions", "copies", "unused"};
 	struct json *doc = versions_doc(st, subject);
 
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)

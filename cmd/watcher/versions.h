@@ -22,17 +22,24 @@ bool versions_is_equal(const struct lambda_function *a, const struct lambda_func
 /* The newest version with this code and these settings, or NULL. Borrowed. */
 const struct lambda_function *versions_equal_to(const struct lambda_list *versions,
 						const struct lambda_function *f);
-/* data.candidates: those that can be called, newest first, at most CANDIDATES_MAX. */
-struct json *versions_candidates(const struct lambda_list *versions);
+/* data.candidates: those that can be called, newest first, at most CANDIDATES_MAX. unused: which of
+ * them are told as such; NULL = none. */
+struct json *versions_candidates(const struct lambda_list *versions, const struct json *unused);
 
 /*
  * What we made, as the state holds it: versions[], newest first; copies[], those of them that
- * calibrate asked for; edit and edited_at, see copies.h. Never NULL; put takes it.
+ * calibrate asked for; unused[], those that no event has told yet, so nobody calls them; edit and
+ * edited_at, see copies.h. Never NULL; put takes it.
  */
 struct json *versions_doc(struct stage *st, const char *subject);
 void versions_put_doc(struct stage *st, const char *subject, struct json *doc_take);
 void versions_add(struct json *doc, const char *version);
 bool versions_has(const struct json *list, const char *version);
+/* From now on they may be called. */
+void versions_told(struct stage *st, const char *subject);
+/* One of the unused has the code and settings of f. */
+bool versions_has_unused(const struct json *doc, const struct lambda_list *versions,
+			 const struct lambda_function *f);
 
 /* Adds a version to what we made. The key is "ACCOUNT/FUNCTION". */
 void versions_remember(struct stage *st, const char *subject, const char *version);

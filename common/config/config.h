@@ -130,6 +130,7 @@ struct config_test {
 	uint32_t shards;  /* loaders that carry one run together; 1 */
 	char *stop;	  /* "off", "when-decided" */
 	char *baseline;	  /* "previous-version" */
+	char *cold;	  /* "observe", "force" */
 	uint32_t when;	  /* bits of enum cause */
 	int64_t every_ms; /* 0 = never by the clock */
 	struct config_place place;

@@ -204,6 +204,11 @@ static const struct setting test_rows[] = {
 	 .doc = "calls due before this are not counted"},
 	{"baseline", T_WORD, T(baseline), .words = "previous-version",
 	 .default_text = "previous-version", .doc = "what the new version is compared with"},
+	{"cold", T_WORD, T(cold), .words = "observe force", .default_text = "observe",
+	 .doc = "force: old and new are versions that nobody has called yet, so that the first "
+		"burst is as many cold starts of each as the spread says; the watcher keeps a copy "
+		"of the newest code for that (publish_versions: keep 4 or more; "
+		"lambda:UpdateFunctionConfiguration). observe: the cold starts that happen"},
 	{"when", T_WHEN, T(when),
 	 .default_text = "[code, runtime, memory, timeout, environment, layers, architecture, "
 			 "alias, snapstart]",

@@ -11,6 +11,11 @@ from helpers.awkward import Awkward
 from helpers.programs import example, pipe, pl
 from helpers.shards import stamp
 
+FORCED = """\
+accounts: {{prod: {{provider: aws, region: {region}, endpoint: "{url}", quiet_time: 100ms, publish_versions: keep 4}}}}
+functions: {{prod/forced: {{payload: '{{}}', cold: /cold, tests: [short]}}}}
+tests: {{short: {{workload: {{executor: constant-arrival-rate, rate: 4/s, duration: 2s, spread: 2}}, warmup: 2s, cold: force}}}}
+"""
 CONFIG = """\
 accounts: {{prod: {{provider: aws, region: us-east-1, endpoint: "http://127.0.0.1:{port}"}}}}
 functions: {{prod/hello: {{payload: '{{}}', tests: [short]}}}}
@@ -89,3 +94,25 @@ def test_an_old_version_that_was_warm_has_none_and_it_says_so(tmp_path):
     assert "n_old" not in m and m["n_new"] >= 4 and m["new"] == 200_000 and m["reason"] == "no-data" and "diff" not in m
     told = pl("sink", "--to", "terminal", input=result.of("run.finished"), home=tmp_path, cwd=tmp_path)
     assert f"no-data, 0 + {m['n_new']} calls" in told.text, told
+
+
+def test_forced_starts_of_old_and_new_code(cloud, tmp_path):
+    fn = cloud.create("forced", sleep_ms=20)
+    path = tmp_path / "plimsoll.yaml"
+    path.write_text(FORCED.format(region=cloud.region, url=cloud.server.url))
+    env = {k: v for k, v in dict(cloud.env(), AWS_EC2_METADATA_DISABLED="true").items() if k != "AWS_ENDPOINT_URL"}
+
+    def look():
+        return pl("watcher", "--once", "--config", path, "--state", tmp_path / "state", env=env, home=tmp_path).events
+    look()
+    fn.invoke(fn.versions()[0])  # somebody else's call is nothing that we know of
+    fn.update(sleep_ms=20, label="1")
+    look()  # both versions are told, so both are used, and there is a copy
+    fn.update(sleep_ms=20, label="2")
+    event, = look()
+    result = pipe([("planner", "--config", path), ("loader", "--config", path), ("collector", "--config", path)],
+                  input=[event], env=env, home=tmp_path)[-1]
+    data = result.of("run.finished")[0]["data"]
+    assert [v["is_unused"] for v in data["variants"]] == [True, True], result
+    m = {m["name"]: m for m in data["metrics"]}["cold_response_p50"]
+    assert m["n_old"] >= 2 and m["n_new"] >= 2, m

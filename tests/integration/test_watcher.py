@@ -239,6 +239,33 @@ def test_an_edit_that_was_cut_off_is_put_back(watch, cloud):
     assert fn.describe()["Description"] == "mine" and len(fn.versions()) == 2
 
 
+FORCED = "prod/*: {payload: '{}', tests: [compare]}\ntests: {compare: {cold: force}}"
+
+
+def test_forced_cold_starts_have_versions_that_nobody_called(watch, cloud):
+    watch.configure(functions=FORCED)
+    fn = cloud.create("f", label="0").configure(Description="mine")
+    watch.once()
+    code = {}
+    for i in (1, 2, 3):
+        fn.update(label=str(i))
+        event, = watch.once().events
+        data = event["data"]
+        unused = [c for c in data["candidates"] if c.get("is_unused")]
+        assert [c["code_sha256"] for c in unused] == [data["target"]["code_sha256"], code.get(i - 1, unused[1]["code_sha256"])]
+        assert unused[0]["qualifier"] == data["target"]["qualifier"] and unused[1]["code_sha256"] != unused[0]["code_sha256"]
+        code[i] = data["target"]["code_sha256"]
+        plan, = pl("planner", *watch.args(), input=[event], env=watch.env(), home=watch.folder).of("run.planned")
+        assert [(v["qualifier"], v["is_unused"]) for v in plan["data"]["variants"]] == [
+            (unused[1]["qualifier"], True), (unused[0]["qualifier"], True)]
+        assert "cold starts forced: old yes, new yes" in plan["data"]["reason"]
+    assert fn.describe()["Description"] == "mine" and len(fn.versions()) == 3
+    assert watch.changes() == []
+    for _ in range(2):  # by hand: a copy of the new code each time, and of the old code there is none any more
+        data = watch.once("prod/f").events[0]["data"]
+        assert [c["qualifier"] for c in data["candidates"] if c.get("is_unused")] == [data["target"]["qualifier"]], data
+
+
 def test_without_leave_to_publish_it_says_which_line_to_add(watch, cloud):
     watch.configure(account="")
     fn = cloud.create("f")

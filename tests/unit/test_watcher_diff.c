@@ -288,7 +288,7 @@ static void test_candidates(void **state)
 	(void)state;
 	versions_sort(&l);
 	assert_int_equal(l.count, ARRAY_LEN(numbers) - 1);
-	c = versions_candidates(&l);
+	c = versions_candidates(&l, NULL);
 	assert_int_equal(json_len(c), CANDIDATES_MAX);
 	assert_string_equal(json_get_str(json_elem(c, 0), "qualifier"), "15");
 	assert_string_equal(json_get_str(json_elem(c, 9), "qualifier"), "3");
