@@ -9,8 +9,8 @@
  *	if (look_decides(part, 1, rounds, calls, instances))
  *		stop();
  *
- * A look costs up to a second of CPU where environments are not known (the bootstrap), else some
- * milliseconds.
+ * A look at 5,000 calls costs some 20 ms of CPU where environments are not known (the bootstrap),
+ * else a few.
  */
 #ifndef PLIMSOLL_VERDICT_LOOK_H
 #define PLIMSOLL_VERDICT_LOOK_H

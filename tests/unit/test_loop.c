@@ -196,6 +196,31 @@ static void children(void **state)
 }
 
 /* A program that took too long may have started others: none of them stays behind. */
+/* It sees the memory as it was, changes only its own, and has none of our descriptors. */
+static int adds_and_looks(void *ctx)
+{
+	int *numbers = ctx;
+
+	numbers[0] += 2;
+	return fcntl(numbers[1], F_GETFD) < 0 && errno == EBADF ? numbers[0] : 99;
+}
+
+static void a_copy_of_ourselves(void **state)
+{
+	int ends[2], numbers[2] = {40};
+	struct proc p;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	numbers[1] = ends[0];
+	assert_int_equal(proc_fork(adds_and_looks, numbers, &p), 0);
+	assert_int_equal(proc_wait(&p), 42);
+	assert_int_equal(numbers[0], 40);
+	proc_release(&p);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void grandchildren_are_killed_too(void **state)
 {
 	const char *const argv[] = {"sh", "-c", "sleep 60 & echo $!; wait", NULL};
@@ -367,6 +392,7 @@ int main(void)
 		cmocka_unit_test(a_plain_file_is_always_ready),
 		cmocka_unit_test(a_guard_runs_before_all_and_after_a_gap),
 		cmocka_unit_test(children),
+		cmocka_unit_test(a_copy_of_ourselves),
 		cmocka_unit_test(grandchildren_are_killed_too),
 		cmocka_unit_test(options),
 	};
