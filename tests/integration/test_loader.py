@@ -421,6 +421,7 @@ def test_the_witness_saw_what_the_result_says(cloud, tmp_path):
     assert set(cold) == {("old", "cold"), ("new", "cold")} and min(cold.values()) >= 4, cold
 
 
+@pytest.mark.measures
 def test_throttles_are_counted_with_their_reason_and_not_retried(cloud, tmp_path):
     """The emulator holds the limit against $LATEST only, but counts the calls of all versions for it."""
     fn = cloud.create("tight", sleep_ms=60, witness=tmp_path / "w")
@@ -435,6 +436,7 @@ def test_throttles_are_counted_with_their_reason_and_not_retried(cloud, tmp_path
     assert len(read_witness(tmp_path / "w")) == outcomes(data)["ok"]
 
 
+@pytest.mark.measures
 def test_the_accounts_own_limit_ends_a_run(own_ministack, tmp_path):
     """Throttles of the account hit its other functions too, so they count as errors."""
     cloud = Cloud(own_ministack(concurrency=1))
@@ -444,6 +446,7 @@ def test_the_accounts_own_limit_ends_a_run(own_ministack, tmp_path):
     assert data["outcome"] == "aborted" and "throttled ConcurrentInvocationLimitExceeded" in data["reason"]
 
 
+@pytest.mark.measures
 def test_calls_that_raise_are_function_errors(cloud, tmp_path):
     fn = cloud.create("raises", sleep_ms=60, witness=tmp_path / "w")
     old, new = fn.publish(), fn.update(sleep_ms=60, fail_every=3).publish()
@@ -455,6 +458,7 @@ def test_calls_that_raise_are_function_errors(cloud, tmp_path):
     assert set(outcomes(data, "old")) == {"ok"} and not any("churn" in s for s in data["quality"]["suspect"])
 
 
+@pytest.mark.measures
 def test_a_function_deleted_in_mid_run_ends_it(cloud, tmp_path):
     fn = cloud.create("gone", sleep_ms=60)
     old, new = fn.publish(), fn.publish_copy()

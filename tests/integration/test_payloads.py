@@ -108,6 +108,7 @@ def in_order(bodies):
 BODY = b'{"seq": {{seq}}, "id": "{{uuid}}", "n": {{random -5 5}}, "user": "{{row.id}}", "name": "{{row.name}}", "v": "{{variant}}"}'
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", ["users.csv", "users.ndjson"])
 def test_both_variants_get_the_same_values_and_each_call_its_own(load, echo, rows, name):
     event = differing(echo, BODY, rows(name), warmup_ms=200)
@@ -170,6 +171,7 @@ def test_shards_share_no_number_and_users_get_theirs_at_once(load, echo):
     assert len(set(numbers)) == len(numbers) and {n % 3 for n in numbers} == {0, 1, 2}
 
 
+@pytest.mark.measures
 def test_every_call_has_a_signature_of_its_own(load, echo, monkeypatch):
     event = shard("prod/f", [lambda_target(v, echo.url, "f", q) for v, q in (("old", "1"), ("new", "2"))],
                   payload=b'{"seq": {{seq}}, "id": "{{uuid}}"}', rate_per_s=200, duration_ms=1500)

@@ -50,6 +50,7 @@ def test_shell_loader_as_it_stands(nginx):
     assert pl("sink", "--to", "terminal", input=r.events).code == 2
 
 
+@pytest.mark.measures
 def test_one_shot_pipe_and_its_recording(site):
     site.configure(rate="8/s", duration="4s", warmup="1s")
     site.cloud.create("hello", sleep_ms=50)

@@ -16,7 +16,7 @@ from helpers.cloud import Cloud, read_witness
 from helpers.programs import binary, clean_env, dying_with_us, pl, start
 from helpers.servers import Pushgateway, wait_for
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(240)]
 
 CONFIG = """\
 accounts:

@@ -47,6 +47,7 @@ def services(bus, nginx, pushgateway):
     return bus
 
 
+@pytest.mark.measures
 def test_a_change_becomes_a_group_of_metrics(services):
     assert services.ingest(change())[0] == "OK"
     services.drained()

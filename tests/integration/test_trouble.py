@@ -24,7 +24,7 @@ STALL_S = 1.0
 STALLED_RATE = 80
 RAN = ("ok", "function_error")
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(240)]
 
 
 class Live:
