@@ -1,5 +1,6 @@
 /* plimsoll status: what the services have in hand, and the last runs, from the archive. */
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 
 #include "cmd/plimsoll/bus_view.h"
@@ -28,7 +29,10 @@ static void run_row(const struct archive_run *r, void *ctx)
 	view->rows++;
 	look_short_date(r->finished_at, date);
 	table_cell(t, r->function, TEXT_BOLD);
-	table_cell(t, look_or_dash(r->verdict), look_verdict_style(r->verdict));
+	table_cell(t,
+		   strcmp(r->verdict, "worse") == 0 && !r->is_confirmed ? "worse (unconfirmed)"
+									: look_or_dash(r->verdict),
+		   look_verdict_style(r->verdict));
 	table_cell(t, look_or_dash(r->outcome), TEXT_PLAIN);
 	table_cellf(t, TEXT_PLAIN, "%s -> %s", look_or_dash(r->old_version),
 		    look_or_dash(r->new_version));

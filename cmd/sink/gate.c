@@ -90,6 +90,15 @@ static void forget_oldest(struct gate *g)
 	}
 }
 
+const char *gate_verdict_text(const struct json *data)
+{
+	const char *verdict = json_get_str(data, "verdict");
+
+	if (verdict && strcmp(verdict, "worse") == 0 && !json_get_bool(data, "is_confirmed", false))
+		return "worse (unconfirmed)";
+	return verdict;
+}
+
 void gate_add(struct gate *g, const struct json *data)
 {
 	const char *run = json_str(json_at(data, "run.id"));

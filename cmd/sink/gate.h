@@ -33,6 +33,8 @@ struct gate {
 enum exit_code gate_code_of_verdict(const char *verdict);
 enum exit_code gate_code_of_objective(const struct json *objective);
 enum exit_code gate_code_of(const struct gate *g, const struct json *data);
+/* The verdict of a run for people: of a worse it says so when no second run has confirmed it. */
+const char *gate_verdict_text(const struct json *data);
 void gate_add(struct gate *g, const struct json *data);
 /* Whether it has heard of the run's end; the oldest of more than GATE_RUNS_MAX are forgotten. */
 bool gate_knows(const struct gate *g, const char *run);

@@ -2,6 +2,7 @@
 
 #include "cmd/sink/details.h"
 #include "cmd/sink/figures.h"
+#include "cmd/sink/gate.h"
 #include "common/base/table.h"
 
 #define WORD_COLUMNS 13 /* "no-difference" */
@@ -10,11 +11,22 @@ static const struct {
 	const char *word;
 	enum text_style style;
 } words[] = {
-	{"better", TEXT_GOOD},	      {"no-difference", TEXT_GOOD}, {"worse", TEXT_BAD},
-	{"cannot-tell", TEXT_UNSURE}, {"not-compared", TEXT_BOLD},  {"skipped", TEXT_DIM},
-	{"failed", TEXT_BAD},	      {"refused", TEXT_BAD},	    {"incomplete", TEXT_BAD},
-	{"cancelled", TEXT_BAD},      {"invalid", TEXT_UNSURE},	    {"suspect", TEXT_UNSURE},
-	{"met", TEXT_GOOD},	      {"missed", TEXT_BAD},	    {"unknown", TEXT_UNSURE},
+	{"better", TEXT_GOOD},
+	{"no-difference", TEXT_GOOD},
+	{"worse", TEXT_BAD},
+	{"cannot-tell", TEXT_UNSURE},
+	{"not-compared", TEXT_BOLD},
+	{"skipped", TEXT_DIM},
+	{"failed", TEXT_BAD},
+	{"refused", TEXT_BAD},
+	{"incomplete", TEXT_BAD},
+	{"cancelled", TEXT_BAD},
+	{"invalid", TEXT_UNSURE},
+	{"suspect", TEXT_UNSURE},
+	{"worse (unconfirmed)", TEXT_BAD},
+	{"met", TEXT_GOOD},
+	{"missed", TEXT_BAD},
+	{"unknown", TEXT_UNSURE},
 	{"removed", TEXT_BOLD},
 };
 
@@ -81,7 +93,7 @@ static void add_change(const struct json *data, struct buf *out)
 static void add_head(const struct event *ev, const char *word, const struct look *look,
 		     struct buf *out)
 {
-	add_word(word, look, out);
+	add_word(is_word(word, "worse") ? gate_verdict_text(ev->data) : word, look, out);
 	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, look->has_colour);
 	add_versions(ev->data, out);
 	add_change(ev->data, out);
@@ -138,7 +150,7 @@ void report_amendment(const struct event *ev, const char *before, const struct l
 {
 	const char *word = head_word(ev->data);
 
-	add_word(word, look, out);
+	add_word(is_word(word, "worse") ? gate_verdict_text(ev->data) : word, look, out);
 	text_add(out, ev->subject ? ev->subject : "?", TEXT_BOLD, look->has_colour);
 	buf_addf(out, "  amended, ");
 	if (before == NULL || is_word(before, word))

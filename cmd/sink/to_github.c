@@ -1,7 +1,7 @@
 /*
  * The github sink: one annotation a run, as a workflow command on standard output.
  *
- *	::error title=prod/hello is worse::response_p50 is worse by more than 10 %
+ *	::error title=prod/hello is worse (unconfirmed)::response_p50 is worse by more than 10 %
  *
  * GitHub Actions shows them on the run's page; error for what stops the gate, warning for what
  * cannot be told, notice for the rest. Format and escapes: GitHub's documentation, "Workflow
@@ -60,7 +60,7 @@ static void write_run(const struct event *ev, struct buf *out)
 	buf_addf(out, "::%s title=", level_of(gate_code_of(&gate, data)));
 	add_escaped(out, ev->subject, true);
 	buf_adds(out, " is ");
-	add_escaped(out, is_valid ? json_get_str(data, "verdict") : outcome, true);
+	add_escaped(out, is_valid ? gate_verdict_text(data) : outcome, true);
 	buf_adds(out, "::");
 	add_escaped(out, json_get_str(data, is_valid ? "verdict_reason" : "reason"), false);
 	if (is_valid)

@@ -108,8 +108,9 @@ static void describe_gate(const struct json *m, char *out, size_t size)
 		 reason ? ": " : "", reason ? reason : "");
 }
 
-static void add_gates(struct suite *s, const struct json *metrics)
+static void add_gates(struct suite *s, const struct json *data)
 {
+	const struct json *metrics = json_get(data, "metrics");
 	char text[400];
 
 	for (size_t i = 0; i < json_len(metrics); i++) {
@@ -120,7 +121,9 @@ static void add_gates(struct suite *s, const struct json *metrics)
 			continue;
 		describe_gate(m, text, sizeof(text));
 		add_case(s, json_get_str(m, "name"), element_of(gate_code_of_verdict(verdict)),
-			 verdict, text);
+			 verdict && strcmp(verdict, "worse") == 0 ? gate_verdict_text(data)
+								  : verdict,
+			 text);
 	}
 }
 
@@ -157,7 +160,7 @@ static struct suite *make_suite(const struct event *ev)
 	s->subject = x_strdup(ev->subject ? ev->subject : "?");
 	s->name = name_of(data);
 	if (outcome && strcmp(outcome, "valid") == 0) {
-		add_gates(s, json_get(data, "metrics"));
+		add_gates(s, data);
 		add_objectives(s, json_get(data, "objectives"));
 		if (s->tests == 0)
 			add_case(s, json_get_str(data, "verdict"), element_of(code), "run",

@@ -165,9 +165,13 @@ def test_gate_ends_with_what_the_last_run_said(door, tmp_path):
     second["data"]["variants"][1]["qualifier"] = "3"
     pl("sink", "--to", f"archive={state}/archive.sqlite", input=lines([first, second]), home=tmp_path)
     r = door("gate", "prod/hello", "--to", "terminal", "--to", f"junit={tmp_path}/gate.xml")
-    assert r.code == 1 and "worse" in r.text
+    assert r.code == 1 and r.text.startswith("worse (unconfirmed)  prod/hello")
     assert "failures=\"1\"" in (tmp_path / "gate.xml").read_text()
+    assert 'type="worse (unconfirmed)"' in (tmp_path / "gate.xml").read_text()
     assert door("gate").code == 1
+    assert "is worse (unconfirmed)::" in door("gate", "prod/hello", "--to", "github").text
+    assert "worse (unconfirmed)" in door("status").text and "worse (unconfirmed)" in door("status", "prod/hello").text
+    assert door("show", second["plimsollrun"]).text.startswith("worse (unconfirmed)")
     assert door("gate", "prod/hello", "--version", "2").code == 0
     r = door("gate", "prod/hello", "--version", "4", "--wait", "1s")
     assert r.code == 2 and "version 4" in r.errors and "--wait" in r.errors

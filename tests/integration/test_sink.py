@@ -495,7 +495,7 @@ def test_junit_says_what_the_gates_said(tmp_path):
     assert [s.attrib["name"] for s in root] == ["prod/hello", "prod/gone", "prod/idle", "prod/first", "prod/slow"]
     hello = {c.attrib["name"]: [(e.tag, e.attrib) for e in c] for c in root[0]}
     assert hello == {
-        "response_p50": [("failure", {"type": "worse", "message": "+131 % (+128 … +134 %), tolerance ±10 %"})],
+        "response_p50": [("failure", {"type": "worse (unconfirmed)", "message": "+131 % (+128 … +134 %), tolerance ±10 %"})],
         "error_ratio": [("error", {"type": "cannot-tell",
                                    "message": "+1.32 pp (-0.50 … +3.00 pp), tolerance ±0.5 pp: interval-too-wide"})],
         "response_p95 < 300ms": []}
@@ -516,7 +516,7 @@ def test_github_gets_annotations():
             result("prod/gone", "rdddddddddddddddddddd", outcome="failed", reason="no answer")]
     r = pl("sink", "--to", "github", "--only", input=lines(runs))
     assert r.text.split("\n") == [
-        "::error title=prod/hello is worse::response_p50 is worse by more than 10 %25",
+        "::error title=prod/hello is worse (unconfirmed)::response_p50 is worse by more than 10 %25",
         "::notice title=prod/fine is better::faster",
         '::warning title=prod/open is cannot-tell::say "no" & <b>%1B[2J</b>: 50 %25, done%0D%0A::error::fake%0Anot known: a: b',
         "::error title=prod/gone is failed::no answer", ""]

@@ -28,7 +28,7 @@ static void expect(struct buf *out, const char *want)
 static void test_run(void **state)
 {
 	static const char want[] =
-		"worse          prod/hello  1 → 2  code\n"
+		"worse (unconfirmed)  prod/hello  1 → 2  code\n"
 		"               response_p50 is worse by more than 10 %\n"
 		"               Not confirmed by a second run yet; plimsoll run measures it "
 		"again.\n"
@@ -56,7 +56,8 @@ static void test_run(void **state)
 	report_run(&ev, &plain, &out);
 	expect(&out, want);
 	report_run(&ev, &(struct look){.has_colour = true}, &out);
-	assert_memory_equal(buf_str(&out), "\033[1;31mworse\033[0m          \033[1mprod/hello", 37);
+	assert_memory_equal(buf_str(&out),
+			    "\033[1;31mworse (unconfirmed)\033[0m  \033[1mprod/hello", 46);
 	buf_clear(&out);
 	/* Where the basis of the intervals does not fit, it is left out. */
 	report_run(&ev, &(struct look){.width = 100}, &out);
@@ -110,7 +111,7 @@ static void test_amendment(void **state)
 
 	(void)state;
 	report_amendment(&ev, "worse", &plain, &out);
-	expect(&out, "worse          prod/hello  amended, the verdict stands; run "
+	expect(&out, "worse (unconfirmed)  prod/hello  amended, the verdict stands; run "
 		     "raaaaaaaaaaaaaaaaaaaa\n"
 		     "  cloud     352 invocations, 0 errors, 0 throttles by cloudwatch; not held "
 		     "against what was sent\n"
