@@ -16,7 +16,7 @@ RUNS = int(os.environ.get("PLIMSOLL_RUNS", "2"))
 NAMES = [f"{kind}{i}" for i in range(RUNS) for kind in ("slower", "equal")]
 EXITS = {"no-difference": 0, "better": 0, "worse": 1, "cannot-tell": 2}
 
-pytestmark = [pytest.mark.measures, pytest.mark.timeout(300 + 100 * RUNS)]
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(600 + 100 * RUNS)]
 
 
 def p50(data):
