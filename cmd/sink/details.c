@@ -346,14 +346,19 @@ static void row_run(struct table *t, const struct json *data)
 {
 	const char *run = json_str(json_at(data, "run.id")), *cost = json_get_str(data, "cost_usd");
 	const char *test = json_get_str(data, "test"), *compare = json_get_str(data, "compare");
-	char money[UNIT_TEXT_SIZE] = "?";
+	const struct json *stopped = json_get(data, "stopped");
+	char money[UNIT_TEXT_SIZE] = "?", early[64] = "";
 	int64_t micro_usd;
 
+	if (stopped)
+		snprintf(early, sizeof(early), ", decided at look %lld of %lld",
+			 (long long)json_get_int(stopped, "look", 0),
+			 (long long)json_get_int(stopped, "of", 0));
 	if (cost != NULL && unit_parse_money(cost, &micro_usd) == 0)
 		unit_format_money(micro_usd, money);
 	table_cell(t, "run", TEXT_DIM);
-	table_cellf(t, TEXT_DIM, "%s  test %s, %s, cost %s", run ? run : "?", test ? test : "?",
-		    compare_words(compare), money);
+	table_cellf(t, TEXT_DIM, "%s  test %s, %s, cost %s%s", run ? run : "?", test ? test : "?",
+		    compare_words(compare), money, early);
 	table_end_row(t);
 }
 

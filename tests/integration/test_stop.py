@@ -102,6 +102,8 @@ def test_a_clear_difference_ends_it_early(run):
     assert gates(end)["response_p50"]["level"] > 0.99, "an interval of an early look"
     assert sum(sum(v.values()) for v in end["requests"].values()) == shard_end["due"], "what was not sent is not told, nor paid for"
 
+    told = {**plan_event(plan), "type": "plimsoll.run.finished.v1", "id": plan["run"]["id"] + ".f0", "data": end}
+    assert f"decided at look {stopped['look']} of 4" in pl("sink", "--to", "terminal", input=told).text
 
     judged = pl("collector", input=[plan_event(plan), shard_event(plan, {**shard_end, "stopped": {**stopped, "rounds": 8}})])
     low = [gates(d)["response_p50"]["low"] for d in (end, judged.of("run.finished")[0]["data"])]
