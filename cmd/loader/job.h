@@ -39,8 +39,9 @@ struct job_world {
 	struct guard guard;
 	struct fences fences;
 	char *credential_program;
-	char *files; /* the folder of data files; NULL = there is none */
-	bool is_bus; /* leases are the fence, and the deadline counts from the lease */
+	char *files;	  /* the folder of data files; NULL = there is none */
+	int64_t batch_ns; /* the loop rests so long between its turns; 0 = it does not */
+	bool is_bus;	  /* leases are the fence, and the deadline counts from the lease */
 	bool is_paused;
 	struct job *first; /* not over yet, the youngest first */
 	size_t count;

@@ -342,10 +342,10 @@ static void send_open(struct job *j)
 		loop_timer_set_in(j->world->loop, &j->ahead_timer, 0);
 }
 
-/* Enough time before the next call is due to prepare one more? */
+/* Enough time before the next call has to leave to prepare one more? */
 static bool has_idle_time(const struct job *j, struct mono now)
 {
-	struct mono due = mono_add_ns(j->origin, j->next_place.due_ns);
+	struct mono due = mono_add_ns(j->origin, j->next_place.due_ns + j->world->batch_ns);
 
 	return mono_diff_ns(due, now) > j->ahead.step_ns + PREPARE_MARGIN_NS;
 }

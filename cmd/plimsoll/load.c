@@ -65,6 +65,10 @@ static const struct opt rows[] = {
 	 "loaders that share the load; auto: one a core but one"},
 	{"spin", 0, OPT_STRING, ROW(ask.spin), "TIME", NULL,
 	 "stay awake that long before a call is due, such as 50us: exact send times, more CPU"},
+	{"batch", 0, OPT_STRING, ROW(ask.batch), "TIME", NULL,
+	 "calls may leave so much late, together, for less CPU; else 800us from 10000/s a process "
+	 "on, "
+	 "0s: never"},
 	{"seed", 0, OPT_STRING, ROW(ask.seed), "N", NULL, "the same seed gives the same schedule"},
 	{"method", 'X', OPT_STRING, ROW(call.method), "METHOD", NULL,
 	 "else GET, or POST with data"},
@@ -387,6 +391,7 @@ static int make_plan(const struct load_opts *o, bool is_url, struct load_plan *p
 
 	ask.is_http2 = o->call.http_version && strcmp(o->call.http_version, "1.1") != 0;
 	ask.may_be_http1 = ask.is_http2 && strcmp(o->call.http_version, "2") != 0;
+	ask.is_local = o->call.unix_socket;
 	ask.rate_default_per_s = is_url ? URL_RATE_PER_S : FUNCTION_RATE_PER_S;
 	return o->scenario ? read_scenarios(o, &ask, plan, why) : load_plan_make(&ask, plan, why);
 }

@@ -14,6 +14,8 @@
 
 #define DURATION_MS_DEFAULT (10 * MS_PER_S)
 #define TIMEOUT_MS_DEFAULT (10 * MS_PER_S)
+#define BATCH_FROM_PER_S 10000 /* of one process: waking up for each call costs a core */
+#define BATCH_DEFAULT "800us"
 #define TIMEOUT_MS_MAX (15 * 60 * MS_PER_S)
 #define ITERATIONS_DURATION_MS (600 * MS_PER_S) /* k6's maxDuration */
 #define RATE_MAX_PER_S 1e6
@@ -416,10 +418,40 @@ static int set_processes(const struct load_ask *ask, struct load_plan *p, struct
 	return 0;
 }
 
+static int check_pace(const char *option, const char *text, struct buf *why)
+{
+	int64_t ns;
+
+	if (text && (unit_parse_duration_ns(text, &ns) || ns > NS_PER_MS))
+		return buf_refuse(why, "--%s %s: expected a duration of at most 1ms", option, text);
+	return 0;
+}
+
+/* How exactly a call leaves when it is due, for how much CPU. Users have no times to keep. */
+static int set_pace(const struct load_ask *ask, struct load_plan *p, struct buf *why)
+{
+	double per_s = 0;
+	bool is_open = true;
+
+	for (size_t i = 0; i < p->work_count; i++) {
+		is_open = is_open && load_is_open(&p->works[i]);
+		per_s += load_peak_per_s(&p->works[i]) / p->processes;
+	}
+	if (check_pace("spin", ask->spin, why) || check_pace("batch", ask->batch, why))
+		return -EINVAL;
+	if (ask->spin && ask->batch)
+		return buf_refuse(why, "--batch and --spin exclude each other");
+	if (ask->batch && !is_open)
+		return buf_refuse(why, "--batch is for calls at a rate");
+	p->spin = ask->spin;
+	p->batch = ask->batch;
+	if (!p->spin && !p->batch && is_open && !ask->is_local && per_s >= BATCH_FROM_PER_S)
+		p->batch = BATCH_DEFAULT;
+	return 0;
+}
+
 int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf *why)
 {
-	int64_t spin_ns;
-
 	p->timeout_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS_DEFAULT;
 	if (p->timeout_ms > TIMEOUT_MS_MAX)
 		return buf_refuse(why, "--timeout: expected at most 15m");
@@ -431,14 +463,11 @@ int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf
 	if (ask->streams > LOAD_CONNECTIONS_MAX)
 		return buf_refuse(why, "--streams %llu: expected at most %d",
 				  (unsigned long long)ask->streams, LOAD_CONNECTIONS_MAX);
-	if (ask->spin && (unit_parse_duration_ns(ask->spin, &spin_ns) || spin_ns > NS_PER_MS))
-		return buf_refuse(why, "--spin %s: expected a duration of at most 1ms", ask->spin);
-	p->spin = ask->spin;
 	for (size_t i = 0; i < p->work_count; i++)
 		set_in_flight(ask, &p->works[i]);
 	if (!p->seed && set_seed(ask, p, why))
 		return -EINVAL;
-	return set_processes(ask, p, why);
+	return set_processes(ask, p, why) ? -EINVAL : set_pace(ask, p, why);
 }
 
 void load_plan_release(struct load_plan *p)

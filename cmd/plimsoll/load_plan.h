@@ -32,12 +32,13 @@
 /* As typed; NULL and 0 = not given. */
 struct load_ask {
 	const char *rate, *start_rate, *stages, *shape, *executor, *arrival, *processes, *seed,
-		*spin;
+		*spin, *batch;
 	const char *replay, *speed, *times;
 	uint64_t vus, start_vus, requests, connections, streams;
 	int64_t duration_ms, warmup_ms, timeout_ms;
 	bool is_http2;		   /* or may become it: many calls share a connection */
 	bool may_be_http1;	   /* and may not */
+	bool is_local;		   /* over a unix socket, where the kernel notes no times */
 	double rate_default_per_s; /* when neither a rate nor users are given */
 };
 
@@ -67,7 +68,7 @@ struct load_plan {
 	struct load_work works[LOAD_WORKS_MAX];
 	size_t work_count;
 	uint32_t processes;
-	const char *spin; /* as the loader takes it; NULL = not at all */
+	const char *spin, *batch; /* as the loader takes them; NULL = not at all */
 	int64_t timeout_ms;
 	uint64_t seed;
 	struct load_replay replay;

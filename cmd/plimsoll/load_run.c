@@ -120,6 +120,8 @@ static void make_args(const struct load_run *r, const char *program, struct args
 	add_arg(a, "--log-level", "error");
 	if (r->plan->spin)
 		add_arg(a, "--spin", r->plan->spin);
+	if (r->plan->batch)
+		add_arg(a, "--batch", r->plan->batch);
 	if (r->state)
 		add_arg(a, "--state", r->state);
 	if (r->pause_file)

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BATCH 256
@@ -22,7 +23,7 @@ struct loop {
 	struct loop_watch *plain; /* regular files: always ready */
 	struct loop_guard *guards;
 	struct mono guarded; /* when they were asked last */
-	int64_t spin_ns, spun_ns;
+	int64_t spin_ns, spun_ns, rest_ns;
 	struct mono spin_since; /* zero = this turn does not spin */
 	struct loop_watch alarm;
 	struct mono alarm_at; /* zero = not set */
@@ -336,6 +337,21 @@ int64_t loop_spun_ns(const struct loop *l)
 	return l->spun_ns;
 }
 
+void loop_set_rest(struct loop *l, int64_t rest_ns)
+{
+	l->rest_ns = rest_ns;
+}
+
+/* Not in epoll_wait: whoever becomes ready would wake us. */
+static void rest(struct loop *l)
+{
+	const struct mono at = mono_add_ns(l->now, l->rest_ns);
+	const struct timespec until = {.tv_sec = at.ns / NS_PER_S, .tv_nsec = at.ns % NS_PER_S};
+
+	if (l->rest_ns && !l->is_stopped)
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
 /* epoll_pwait2 has nanoseconds; a kernel or sandbox without it gets milliseconds, rounded up. */
 static int wait_events(struct loop *l, int64_t ns)
 {
@@ -415,8 +431,10 @@ static void run_timers(struct loop *l)
 
 void loop_turn(struct loop *l, int64_t max_wait_ns)
 {
-	int n = wait_events(l, wait_ns(l, max_wait_ns));
+	int n;
 
+	rest(l);
+	n = wait_events(l, wait_ns(l, max_wait_ns));
 	BUG_ON(n < 0 && errno != EINTR);
 	l->event_count = MAX_OF(n, 0);
 	l->event_next = 0; /* from here on loop_unwatch purges this batch: timers run before it */
@@ -424,8 +442,11 @@ void loop_turn(struct loop *l, int64_t max_wait_ns)
 	l->now = mono_now();
 	if (l->spin_since.ns && n == 0)
 		l->spun_ns += MIN_OF(mono_diff_ns(l->now, l->spin_since), SPIN_TURN_MAX_NS);
-	run_timers(l);
+	if (!l->rest_ns)
+		run_timers(l);
 	run_events(l);
+	if (l->rest_ns)
+		run_timers(l);
 	run_plain(l);
 }
 

@@ -90,6 +90,12 @@ MUST_CHECK int loop_signals(struct loop *l, const int *signals, size_t count,
  */
 void loop_set_spin(struct loop *l, int64_t spin_ns);
 int64_t loop_spun_ns(const struct loop *l);
+/*
+ * Turns begin at least rest_ns apart: what becomes ready or due meanwhile is taken together, events
+ * before timers. Waking up is what costs most of a busy loop; so much later may all be. 0, as it is
+ * at first: at once.
+ */
+void loop_set_rest(struct loop *l, int64_t rest_ns);
 
 /* One turn: waits at most until the next timer or max_wait_ns (-1 = no limit). */
 void loop_turn(struct loop *l, int64_t max_wait_ns);

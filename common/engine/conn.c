@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "common/engine/stamp.h"
+
 static void on_ready(struct loop *l, struct loop_watch *w, unsigned what);
 
 static const char *text_of(int error_number)
@@ -30,6 +32,11 @@ static void close_socket(struct engine_conn *c)
 	if (c->watch.fd >= 0)
 		close(c->watch.fd);
 	c->watch.fd = -1;
+}
+
+static struct mono *stamp_of(struct engine_conn *c)
+{
+	return c->is_stamped ? &c->heard : NULL;
 }
 
 bool conn_hold(struct engine_conn *c)
@@ -116,8 +123,10 @@ static bool connect_somewhere(struct engine_conn *c, struct mono now, struct tro
 			c->watch = (struct loop_watch){
 				.ready = on_ready, .fd = fd, .want = LOOP_WRITE | LOOP_EDGE};
 			rc = loop_watch(p->engine->loop, &c->watch);
-			if (!rc)
+			if (!rc) {
+				c->is_stamped = p->engine->is_stamped && stamp_ask(fd);
 				return true;
+			}
 			close_socket(c);
 		}
 		*out = cannot_connect(rc);
@@ -204,7 +213,7 @@ static void connected(struct engine_conn *c)
 		return;
 	}
 	c->state = CONN_HANDSHAKE;
-	c->tls = tls_open(&p->peer, c->watch.fd);
+	c->tls = tls_open(&p->peer, c->watch.fd, stamp_of(c));
 	if (c->tls)
 		handshake(c);
 	else
@@ -253,12 +262,17 @@ ssize_t conn_get_bytes(struct engine_conn *c, char *out, size_t size_bytes)
 
 	if (c->tls)
 		n = tls_read(c->tls, out, size_bytes);
-	else if ((n = recv(c->watch.fd, out, size_bytes, 0)) < 0)
+	else if ((n = stamp_recv(c->watch.fd, out, size_bytes, stamp_of(c))) < 0)
 		n = -errno;
 	c->is_drained = n < (ssize_t)size_bytes;
 	if (n > 0)
 		c->pool->received_bytes += (uint64_t)n;
 	return n;
+}
+
+struct mono conn_heard(const struct engine_conn *c)
+{
+	return c->is_stamped ? c->heard : mono_now();
 }
 
 bool conn_may_have_more(const struct engine_conn *c)

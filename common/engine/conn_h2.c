@@ -211,7 +211,7 @@ static void take_bytes(struct engine_conn *c, const char *data, size_t len_bytes
 
 	if (http2_feed(h->http2, data, len_bytes))
 		flush(c); /* tells the peer what was wrong */
-	h->heard = mono_now();
+	h->heard = conn_heard(c);
 	if (h->is_counted && http2_is_settled(h->http2))
 		learn_limits(c);
 }

@@ -111,6 +111,11 @@ void engine_batch_end(struct engine *e)
 	}
 }
 
+void engine_set_stamped(struct engine *e)
+{
+	e->is_stamped = true;
+}
+
 static void close_all(struct conn_list *l)
 {
 	while (l->first) {

@@ -21,7 +21,7 @@
  *
  * Clocks: sent is read just before the first send(2); done right after the last byte was parsed,
  * once per event, never taken from the loop's cached time. What the loop does between readiness
- * and reading an answer (its delay, a quality figure) is part of done.
+ * and reading an answer (its delay, a quality figure) is part of done, unless engine_set_stamped.
  *
  * done() never runs inside engine_submit. It may submit calls and may abort a pool; it must not
  * free one. The process must ignore SIGPIPE (OpenSSL writes without MSG_NOSIGNAL).
@@ -114,6 +114,11 @@ MUST_CHECK int engine_pool_new(struct engine *e, const struct engine_endpoint *e
 void engine_pool_connect(struct engine_pool *p, uint32_t count, int64_t gap_ns,
 			 void (*ready)(struct engine_pool *p, uint32_t open, uint32_t failed,
 				       void *ctx));
+/*
+ * For a loop that rests (loop_set_rest): done is when the kernel got the last bytes of an answer,
+ * where it says so (TCP). Connections opened later.
+ */
+void engine_set_stamped(struct engine *e);
 /* The call is borrowed until its done(); the caller sets due and request before. */
 void engine_submit(struct engine_pool *p, struct engine_call *call);
 /*

@@ -33,6 +33,7 @@ struct engine {
 	struct answer *unused;
 	struct http2_spare spare_streams;
 	uint32_t pool_count;
+	bool is_stamped;	  /* engine_set_stamped */
 	unsigned batch_depth;	  /* inside engine_batch_begin */
 	struct engine_conn *held; /* have something to write when the batch ends */
 	uint64_t next_serial;
@@ -106,7 +107,8 @@ struct engine_conn {
 	struct tls *tls; /* NULL for plain */
 	const struct protocol *protocol;
 	struct engine_call *calls; /* in flight here */
-	bool is_in_held;
+	bool is_in_held, is_stamped;
+	struct mono heard;	       /* is_stamped: when the bytes read last came */
 	struct engine_conn *held_next; /* in the engine's list of that name */
 	void *session;		       /* the protocol's */
 	size_t sent_bytes;	       /* HTTP/1: of the call's request */
@@ -168,6 +170,8 @@ ssize_t conn_get_bytes(struct engine_conn *c, char *out, size_t size_bytes);
 bool conn_may_have_more(const struct engine_conn *c);
 /* ready will be called in the next turn, if there is anything to read or to write. */
 void conn_again(struct engine_conn *c);
+/* When the bytes that were read last came. */
+struct mono conn_heard(const struct engine_conn *c);
 /*
  * Write readiness is asked for only while something cannot be written: no epoll_ctl on the usual
  * path. TLS may have to write in order to read, and the reverse.

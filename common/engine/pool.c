@@ -487,10 +487,10 @@ void pool_answered(struct engine_conn *c, struct engine_call *call, const struct
 
 	take_call(call);
 	if (!call->done.ns)
-		call->done = mono_now();
+		call->done = conn_heard(c);
 	call->end = ENGINE_ANSWERED;
 	call->response = response;
-	c->since = call->done;
+	c->since = c->is_stamped ? mono_now() : call->done;
 	if (is_reusable)
 		settle_room(c);
 	else

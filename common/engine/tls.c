@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/engine/address.h"
+#include "common/engine/stamp.h"
 
 enum context_file { FILE_CA, FILE_CERT, FILE_KEY, FILE_COUNT };
 
@@ -24,6 +25,7 @@ struct tls {
 	bool wants_write;
 	bool is_drained; /* the last recv(2) took all there was */
 	int fd;
+	struct mono *heard; /* NULL = nobody asks */
 	const char *why;
 };
 
@@ -218,7 +220,7 @@ static int socket_write(BIO *b, const char *data, size_t len_bytes, size_t *put)
 static int socket_read(BIO *b, char *out, size_t size_bytes, size_t *got)
 {
 	struct tls *t = BIO_get_data(b);
-	ssize_t n = recv(t->fd, out, size_bytes, 0);
+	ssize_t n = stamp_recv(t->fd, out, size_bytes, t->heard);
 
 	t->is_drained = n < (ssize_t)size_bytes;
 	BIO_clear_retry_flags(b);
@@ -277,7 +279,7 @@ static bool offer_protocols(SSL *ssl, enum tls_alpn alpn)
 				   (unsigned)strlen(offers[alpn])) == 0;
 }
 
-struct tls *tls_open(struct tls_peer *p, int fd)
+struct tls *tls_open(struct tls_peer *p, int fd, struct mono *heard)
 {
 	SSL *ssl = SSL_new(p->context->ctx);
 	struct tls *t = x_calloc(1, sizeof(*t));
@@ -285,6 +287,7 @@ struct tls *tls_open(struct tls_peer *p, int fd)
 	t->ssl = ssl;
 	t->peer = p;
 	t->fd = fd;
+	t->heard = heard;
 	if (!ssl || !expect_name(ssl, p) || !offer_protocols(ssl, p->alpn) || !attach(t)) {
 		SSL_free(ssl);
 		free(t);

@@ -7,7 +7,7 @@
  *	struct tls_peer peer;
  *	struct tls_settings how = {.name = "api.example.com", .alpn = TLS_ALPN_HTTP1};
  *	rc = tls_peer_init(&peer, &contexts, &how, why);
- *	struct tls *t = tls_open(&peer, fd);
+ *	struct tls *t = tls_open(&peer, fd, NULL);
  *	while ((rc = tls_handshake(t)) == -EAGAIN) wait for tls_wants_write(t) ? write : read;
  *
  * DIAGNOSTICS
@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include "common/base/bug.h"
+#include "common/base/clock.h"
 
 #define TLS_WHY_SIZE 200
 
@@ -61,8 +62,9 @@ MUST_CHECK int tls_peer_init(struct tls_peer *p, struct tls_context **all,
 			     const struct tls_settings *how, char why[TLS_WHY_SIZE]);
 void tls_peer_release(struct tls_peer *p); /* after all its connections */
 
-/* The descriptor stays the caller's. NULL when OpenSSL has no memory. */
-struct tls *tls_open(struct tls_peer *p, int fd);
+/* The descriptor stays the caller's. heard: as stamp_recv() sets it, or NULL. NULL when OpenSSL has
+ * no memory. */
+struct tls *tls_open(struct tls_peer *p, int fd, struct mono *heard);
 /* With a close_notify when the connection is still whole; then frees. NULL is fine. */
 void tls_close(struct tls *t);
 

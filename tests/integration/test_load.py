@@ -8,7 +8,7 @@ from hdrh.log import HistogramLogReader
 from hdrh.histogram import HdrHistogram
 
 from helpers.programs import pl, start
-from helpers.servers import wait_for
+from helpers.servers import make_certificate, wait_for
 
 OUTCOMES = ("ok", "function_error", "throttled", "http_error", "timeout", "connect", "tls", "dns", "aborted", "not_sent")
 
@@ -57,6 +57,16 @@ def test_open_model_calls_exactly_what_was_asked(load, site):
     assert o["service_us"]["p50"] <= o["response_us"]["p50"]
     o = result(load(site.url + "/ok", "--requests", 300, "--duration", "1s", "--json", "-q"))
     assert o["requests"]["due"] == 300 and o["rate"]["asked_per_s"] == 300
+
+
+@pytest.mark.parametrize("http", ["1.1", "2"])
+def test_calls_of_a_batch_leave_together_and_are_measured_apart(load, nginx, tmp_path, http):
+    cert = make_certificate(tmp_path)
+    server = nginx(tls=cert, http2=http == "2")
+    o = result(load(server.url + "/ok", "--rate", "3000/s", "--duration", "1s", "--batch", "1ms", "--cacert", cert[0], "--http", http, "--json"))
+    assert o["requests"]["ok"] == 3000
+    assert o["quality"]["late_p50_us"] >= 200  # turns are 1 ms apart
+    assert o["service_us"]["p50"] < o["response_us"]["p50"]
 
 
 def test_closed_model_by_count_and_by_time(load, site):
@@ -158,7 +168,6 @@ def test_connections_are_opened_ahead_and_bound(load, site):
 
 
 def test_tls_with_a_ca_of_ones_own(load, nginx, tmp_path):
-    from helpers.servers import make_certificate
     tls = make_certificate(tmp_path)
     server = nginx(tls=tls)
     o = result(load(server.url + "/ok", "--vus", 4, "--requests", 100, "--cacert", tls[0], "--json"))
@@ -168,7 +177,6 @@ def test_tls_with_a_ca_of_ones_own(load, nginx, tmp_path):
 
 
 def test_http2_by_choice_and_by_alpn(load, nginx, tmp_path):
-    from helpers.servers import make_certificate
     tls = make_certificate(tmp_path)
     server = nginx(tls=tls, http2=True)
     for version in ("2", "auto"):
@@ -217,6 +225,9 @@ def test_nothing_ok_is_never_green(load):
     (["localhost"], "is it http://localhost?"),
     (["http://127.0.0.1:1/", "--vus", "0"], "a whole number from 1"),
     (["http://127.0.0.1:1/", "--timeout", "100us"], "1ms at least"),
+    (["http://127.0.0.1:1/", "--batch", "2ms"], "at most 1ms"),
+    (["http://127.0.0.1:1/", "--batch", "1ms", "--spin", "50us"], "exclude each other"),
+    (["http://127.0.0.1:1/", "--batch", "1ms", "--vus", "2"], "calls at a rate"),
     (["http://127.0.0.1:1/", "--max-p95", "0s"], "more than 0"),
 ])
 def test_wrong_options_say_what_is_right(load, args, words):

@@ -90,6 +90,55 @@ static void remove_both(struct loop *l, struct loop_watch *w, unsigned what)
 	loop_stop(l);
 }
 
+#define REST_NS (2 * NS_PER_MS)
+
+static struct {
+	struct loop_timer timer;
+	int events, turns;
+} resting;
+
+static void on_rested(struct loop *l, struct loop_watch *w, unsigned what)
+{
+	char byte;
+
+	(void)l;
+	(void)what;
+	assert_int_equal(read(w->fd, &byte, 1), 1);
+	resting.events++;
+}
+
+/* Due at once each time. */
+static void on_turn(struct loop *l, struct loop_timer *t)
+{
+	assert_int_equal(resting.events, 1); /* though the timer was due */
+	if (++resting.turns == 3)
+		loop_stop(l);
+	else
+		loop_timer_set(l, t, mono_now());
+}
+
+static void a_rest_keeps_turns_apart_and_takes_events_first(void **state)
+{
+	struct loop_watch w = {.ready = on_rested, .want = LOOP_READ};
+	struct loop *l = loop_new();
+	struct mono began = mono_now();
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	w.fd = fds[0];
+	assert_int_equal(loop_watch(l, &w), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	loop_set_rest(l, REST_NS);
+	resting.timer.run = on_turn;
+	loop_timer_set(l, &resting.timer, began);
+	loop_run(l);
+	assert_true(mono_diff_ns(mono_now(), began) >= 3 * REST_NS - NS_PER_MS);
+	loop_free(l);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void a_removed_watch_is_not_called(void **state)
 {
 	struct loop *l = loop_new();
@@ -387,6 +436,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_run_by_deadline),
 		cmocka_unit_test(a_spin_stays_awake),
+		cmocka_unit_test(a_rest_keeps_turns_apart_and_takes_events_first),
 		cmocka_unit_test(a_removed_watch_is_not_called),
 		cmocka_unit_test(a_watch_removed_by_a_timer_is_not_called),
 		cmocka_unit_test(a_plain_file_is_always_ready),
