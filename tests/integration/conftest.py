@@ -129,22 +129,29 @@ def pytest_runtest_protocol(item, nextitem):
     return noise.protocol(item, nextitem) if item.get_closest_marker("measures") else None
 
 
+def counted(path):
+    """What the passes before this one left for `make test`."""
+    if not path or not os.path.exists(path):
+        return 0, 0, 0
+    with open(path, encoding="utf-8") as f:
+        return tuple(int(n) for n in f.read().split())
+
+
+COUNTS = os.environ.get("PLIMSOLL_COUNTS")
+BEFORE = counted(COUNTS)
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Says what was measured again; adds the counts to those that `make test` adds up."""
+    """Says what was measured again; leaves the counts where `make test` adds them up."""
     for line in noise.again:
         terminalreporter.write_line(f"MEASURED AGAIN {line}")
-    path = os.environ.get("PLIMSOLL_COUNTS")
-    if not path:
+    if not COUNTS:
         return
     stats = {k: len(v) for k, v in terminalreporter.stats.items()}
     passed, skipped = stats.get("passed", 0) + stats.get("xfailed", 0), stats.get("skipped", 0)
     failed = stats.get("failed", 0) + stats.get("error", 0) + stats.get("xpassed", 0)
-    before = [0, 0, 0]
-    if os.path.exists(path):  # of the pass before this one
-        with open(path, encoding="utf-8") as f:
-            before = [int(n) for n in f.read().split()]
-    with open(path, "w", encoding="utf-8") as f:
-        f.write("%d %d %d\n" % tuple(a + b for a, b in zip(before, (passed, failed, skipped))))
+    with open(COUNTS, "w", encoding="utf-8") as f:
+        f.write("%d %d %d\n" % tuple(a + b for a, b in zip(BEFORE, (passed, failed, skipped))))
 
 
 @pytest.fixture
