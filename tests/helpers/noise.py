@@ -5,7 +5,7 @@ machine - the hypervisor stole, we were woken late, more wanted to run than ther
 fixtures made anew, TRIES times in all. Without evidence, or every time, it fails: what is broken fails every time.
 
 	with Noise() as noise: ...
-	noise.words()		# "woken up to 31 ms late, steal 4.0 %", or "" on a quiet machine
+	noise.words()		# "woken up to 31 ms late, steal 4.0%", or "" on a quiet machine
 	is_busy()		# now; wait_for() is more patient then
 """
 import os
@@ -14,7 +14,7 @@ import time
 
 TRIES = 3
 EVERY_S = 0.01
-LATE_S = 0.02          # of a thread that sleeps EVERY_S: four times what a quiet machine of two cores shows
+LATE_S = 0.01          # of a thread that sleeps EVERY_S; a quiet machine of two cores shows 4 ms
 STEAL_RATIO = 0.01
 again = []             # a line for each try that was not the last
 

@@ -161,12 +161,6 @@ class Ours:
             assert e["data"]["outcome"] == "complete", e["data"]
             self.results.setdefault(e["subject"][4:], []).append(e["data"])
         self.seen = seen_by(witness)
-        self.load = os.getloadavg()[0]
-        self.late_us = max(d["quality"]["late_p99_us"] for list_ in self.results.values() for d in list_)
-
-    def is_noisy(self):
-        """Others had the processor: what is late then says nothing about us."""
-        return self.load > (os.cpu_count() or 1) or self.late_us > 2000
 
     def origin_ns(self, name):
         return ns(self.results[name][0]["started_at"])
@@ -213,65 +207,36 @@ def of_k6(witness, folder):
     return {name: sorted(times) for name, times in seen.items()}, origin
 
 
-class Tries:
-    """Up to three runs of everything, each made when it is asked for: another only when others had the processor meanwhile."""
-
-    MOST = 3
-
-    def __init__(self, folder):
-        self.folder, self.done, self.k6_done, self.witnesses = folder, [], {}, []
-
-    def ours(self, i):
-        while len(self.done) <= i:
-            folder = self.folder / str(len(self.done))
-            folder.mkdir()
-            self.witnesses.append(Witness(folder / "w").__enter__())
-            self.done.append(Ours(self.witnesses[-1], folder))
-        return self.done[i]
-
-    def k6(self, i):
-        if i not in self.k6_done:
-            ours = self.ours(i)
-            self.k6_done[i] = of_k6(self.witnesses[i], self.folder / str(i))
-            ours.load = max(ours.load, os.getloadavg()[0])
-        return self.k6_done[i]
-
-    def until_quiet(self, wrong_in):
-        """wrong_in(i): what is wrong in try i, a list."""
-        for i in range(self.MOST):
-            wrong = wrong_in(i)
-            if not wrong or not self.ours(i).is_noisy():
-                break
-        assert not wrong, f"{wrong}\n(try {i + 1}, load {self.ours(i).load}, late {self.ours(i).late_us} us at the 99th percentile)"
-
-    def close(self):
-        for w in self.witnesses:
-            w.__exit__(None, None, None)
+@pytest.fixture(scope="module")
+def witness_of_all(tmp_path_factory):
+    with Witness(tmp_path_factory.mktemp("witness") / "w") as witness:
+        yield witness
 
 
 @pytest.fixture(scope="module")
-def tries(tmp_path_factory):
-    made = Tries(tmp_path_factory.mktemp("executors"))
-    yield made
-    made.close()
+def ours(witness_of_all, tmp_path_factory):
+    return Ours(witness_of_all, tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture(scope="module")
+def k6(ours, witness_of_all, tmp_path_factory):
+    """(name -> when it was called, the start)"""
+    return of_k6(witness_of_all, tmp_path_factory.mktemp("k6"))
 
 
 needs_k6 = pytest.mark.skipif(not shutil.which("k6"), reason="k6 is not on PATH: nothing to hold the executors against")
 
 
-def test_calls_a_second_are_those_of_the_plan(tries):
-    def wrong_in(i):
-        ours, wrong = tries.ours(i), []
-        for name in OPEN:
-            if name.startswith("poisson") and ours.results[name][0]["calls_every"] > 1:
-                continue  # the long form: not every due time is told
-            wrong += differences(name, ours.per_second(name), ours.planned(name), 0.01, 2.01)
-        return wrong
-    tries.until_quiet(wrong_in)
+def test_calls_a_second_are_those_of_the_plan(ours):
+    wrong = []
+    for name in OPEN:
+        if name.startswith("poisson") and ours.results[name][0]["calls_every"] > 1:
+            continue  # the long form: not every due time is told
+        wrong += differences(name, ours.per_second(name), ours.planned(name), 0.01, 2.01)
+    assert not wrong
 
 
-def test_every_call_that_was_planned_is_made_once(tries):
-    ours = tries.ours(0)
+def test_every_call_that_was_planned_is_made_once(ours):
     for name in OPEN:
         due = sum(d["due"] for d in ours.results[name])
         assert due == len(ours.seen[name]), name
@@ -280,29 +245,24 @@ def test_every_call_that_was_planned_is_made_once(tries):
     assert len(ours.seen["pervu"]) == 7 * 43 * SCALE
 
 
-def test_users_come_and_go_as_planned(tries):
-    def wrong_in(i):
-        ours = tries.ours(i)
-        each = sum(ours.per_second("vus")) / S / 10
-        want = [each * sum(users_at(s + k / 20) for k in range(20)) / 20 for s in range(S)]
-        wrong = differences("rampvus", ours.per_second("rampvus"), want, 0.05, 15)
-        return wrong + ([] if 0.9 * 1000 / AFTER_MS < each <= 1000 / AFTER_MS else [f"a user of vus calls {each} times a second"])
-    tries.until_quiet(wrong_in)
+def test_users_come_and_go_as_planned(ours):
+    each = sum(ours.per_second("vus")) / S / 10
+    want = [each * sum(users_at(s + k / 20) for k in range(20)) / 20 for s in range(S)]
+    assert not differences("rampvus", ours.per_second("rampvus"), want, 0.05, 15)
+    assert 0.9 * 1000 / AFTER_MS < each <= 1000 / AFTER_MS
 
 
 @needs_k6
-@pytest.mark.parametrize("name, least, share", [("constant", 4, 0.02), ("ramping", 4, 0.02), ("vus", 12, 0.10), ("rampvus", 15, 0.10)])
-def test_calls_a_second_are_those_of_k6(tries, name, least, share):
-    """k6 takes longer from one call to the next, so its users call a little less often."""
-    def wrong_in(i):
-        seen, origin = tries.k6(i)
-        pairs = zip(tries.ours(i).per_second(name), per_second(seen[name], origin, S))
-        return [f"second {s}: {ours}, k6 {theirs}" for s, (ours, theirs) in enumerate(pairs) if abs(ours - theirs) > max(least, share * theirs)]
-    tries.until_quiet(wrong_in)
+@pytest.mark.parametrize("name, least, share", [("constant", 4, 0.02), ("ramping", 4, 0.02), ("vus", 12, 0.15), ("rampvus", 15, 0.15)])
+def test_calls_a_second_are_those_of_k6(ours, k6, name, least, share):
+    """k6 takes longer from one call to the next, so its users call less often."""
+    seen, origin = k6
+    pairs = enumerate(zip(ours.per_second(name), per_second(seen[name], origin, S)))
+    wrong = [f"second {s}: {mine}, k6 {theirs}" for s, (mine, theirs) in pairs if abs(mine - theirs) > max(least, share * theirs)]
+    assert not wrong
 
 
 @needs_k6
 @pytest.mark.parametrize("name", ["shared", "pervu", "constant", "ramping"])
-def test_as_many_calls_as_k6(tries, name):
-    seen, ours = tries.k6(0)[0], tries.ours(0)
-    assert abs(len(seen[name]) - len(ours.seen[name])) <= (2 if name in OPEN else 0)
+def test_as_many_calls_as_k6(ours, k6, name):
+    assert abs(len(k6[0][name]) - len(ours.seen[name])) <= (2 if name in OPEN else 0)
