@@ -436,6 +436,15 @@ def test_without_permission_it_names_what_is_missing(tmp_path, cloud_auth):
     assert r.events[0]["data"]["target"]["qualifier"] == "$LATEST"
 
 
+def test_without_leave_to_edit_there_is_no_copy_and_it_says_so(tmp_path, cloud_auth):
+    fn = cloud_auth.create("nocopy", label="0")
+    user = cloud_auth.user("nocopy", allow(
+        "lambda:List*", "lambda:Get*", "lambda:PublishVersion", "lambda:PutFunctionConcurrency"))
+    r = Watch(tmp_path, user).once("--copy", "prod/nocopy")
+    assert r.errors.count("going on without a copy") == 1 and len(r.events) == 1 and len(fn.versions()) == 1, r
+    assert "edit" not in json.loads((tmp_path / "state/published/prod/nocopy.json").read_text())
+
+
 def test_follow_survives_an_outage(tmp_path, own_ministack):
     server = own_ministack(PERSIST_STATE="1")
     cloud = Cloud(server)
