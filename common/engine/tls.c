@@ -24,6 +24,8 @@ struct tls {
 	bool is_broken; /* no close_notify may be sent */
 	bool wants_write;
 	bool is_drained; /* the last recv(2) took all there was */
+	bool has_ended;	 /* end is to be told behind the bytes that came with it */
+	int end;
 	int fd;
 	struct mono *heard; /* NULL = nobody asks */
 	const char *why;
@@ -393,11 +395,25 @@ bool tls_is_http2(const struct tls *t)
 
 ssize_t tls_read(struct tls *t, void *out, size_t size_bytes)
 {
-	size_t got;
-	int n;
+	size_t at = 0, got;
+	int n, rc;
 
-	n = SSL_read_ex(t->ssl, out, size_bytes, &got);
-	return n == 1 ? (ssize_t)got : explain(t, n);
+	if (t->has_ended) {
+		t->has_ended = false;
+		return t->end;
+	}
+	do {
+		n = SSL_read_ex(t->ssl, (char *)out + at, size_bytes - at, &got);
+		at += n == 1 ? got : 0;
+	} while (n == 1 && at < size_bytes && SSL_has_pending(t->ssl));
+	if (n == 1)
+		return (ssize_t)at;
+	rc = explain(t, n);
+	if (!at)
+		return rc;
+	t->has_ended = rc != -EAGAIN;
+	t->end = rc;
+	return (ssize_t)at;
 }
 
 ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes)
@@ -414,7 +430,7 @@ ssize_t tls_write(struct tls *t, const void *data, size_t len_bytes)
 
 bool tls_may_have_more(const struct tls *t)
 {
-	return !t->is_drained || SSL_has_pending(t->ssl) == 1;
+	return t->has_ended || !t->is_drained || SSL_has_pending(t->ssl) == 1;
 }
 
 bool tls_wants_write(const struct tls *t)
