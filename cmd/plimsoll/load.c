@@ -67,8 +67,7 @@ static const struct opt rows[] = {
 	 "stay awake that long before a call is due, such as 50us: exact send times, more CPU"},
 	{"batch", 0, OPT_STRING, ROW(ask.batch), "TIME", NULL,
 	 "calls may leave so much late, together, for less CPU; else 800us from 10000/s a process "
-	 "on, "
-	 "0s: never"},
+	 "on, 200us from 256 users on; 0s: never"},
 	{"seed", 0, OPT_STRING, ROW(ask.seed), "N", NULL, "the same seed gives the same schedule"},
 	{"method", 'X', OPT_STRING, ROW(call.method), "METHOD", NULL,
 	 "else GET, or POST with data"},

@@ -15,7 +15,9 @@
 #define DURATION_MS_DEFAULT (10 * MS_PER_S)
 #define TIMEOUT_MS_DEFAULT (10 * MS_PER_S)
 #define BATCH_FROM_PER_S 10000 /* of one process: waking up for each call costs a core */
-#define BATCH_DEFAULT "800us"
+#define BATCH_OF_RATE "800us"
+#define BATCH_FROM_USERS 256 /* likewise; each then calls every other millisecond at most */
+#define BATCH_OF_USERS "200us"
 #define TIMEOUT_MS_MAX (15 * 60 * MS_PER_S)
 #define ITERATIONS_DURATION_MS (600 * MS_PER_S) /* k6's maxDuration */
 #define RATE_MAX_PER_S 1e6
@@ -427,26 +429,40 @@ static int check_pace(const char *option, const char *text, struct buf *why)
 	return 0;
 }
 
-/* How exactly a call leaves when it is due, for how much CPU. Users have no times to keep. */
-static int set_pace(const struct load_ask *ask, struct load_plan *p, struct buf *why)
+/*
+ * Of so many calls a second, or so many users, a rest takes little: what they do meanwhile is taken
+ * together. Where there may be few at times, or calls of both kinds, it is not for us to say.
+ */
+static const char *default_batch(const struct load_plan *p)
 {
-	double per_s = 0;
-	bool is_open = true;
+	double per_s = 0, users = 0;
 
 	for (size_t i = 0; i < p->work_count; i++) {
-		is_open = is_open && load_is_open(&p->works[i]);
-		per_s += load_peak_per_s(&p->works[i]) / p->processes;
+		const struct load_work *w = &p->works[i];
+
+		if (load_is_open(w))
+			per_s += load_peak_per_s(w) / p->processes;
+		else if (w->ramp.count)
+			return NULL;
+		else
+			users += (double)w->vus / p->processes;
 	}
+	if (users > 0)
+		return per_s > 0 || users < BATCH_FROM_USERS ? NULL : BATCH_OF_USERS;
+	return per_s < BATCH_FROM_PER_S ? NULL : BATCH_OF_RATE;
+}
+
+/* How exactly a call leaves when it is due, for how much CPU. */
+static int set_pace(const struct load_ask *ask, struct load_plan *p, struct buf *why)
+{
 	if (check_pace("spin", ask->spin, why) || check_pace("batch", ask->batch, why))
 		return -EINVAL;
 	if (ask->spin && ask->batch)
 		return buf_refuse(why, "--batch and --spin exclude each other");
-	if (ask->batch && !is_open)
-		return buf_refuse(why, "--batch is for calls at a rate");
 	p->spin = ask->spin;
 	p->batch = ask->batch;
-	if (!p->spin && !p->batch && is_open && !ask->is_local && per_s >= BATCH_FROM_PER_S)
-		p->batch = BATCH_DEFAULT;
+	if (!p->spin && !p->batch && !ask->is_local)
+		p->batch = default_batch(p);
 	return 0;
 }
 
