@@ -16,9 +16,9 @@
  *	aws_client_free(c);
  *
  * Endpoint of a service, first that is set: the account's endpoint:, AWS_ENDPOINT_URL_<SERVICE>
- * (LAMBDA, STS, CLOUDWATCH), AWS_ENDPOINT_URL, endpoint_url of the profile's services section,
- * endpoint_url of the profile, else the public host. AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true
- * leaves out all but the first and the last.
+ * (LAMBDA, STS, CLOUDWATCH, CLOUDWATCH_LOGS), AWS_ENDPOINT_URL, endpoint_url of the profile's
+ *services section, endpoint_url of the profile, else the public host.
+ *AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true leaves out all but the first and the last.
  *
  * DIAGNOSTICS
  *	Functions return 0 or aws_fault_errno(err->fault), with err->text complete.
@@ -36,7 +36,8 @@
 #define AWS_SERVICES(X)                                                                            \
 	X(AWS_LAMBDA, "lambda", "lambda", "LAMBDA", "lambda")                                      \
 	X(AWS_STS, "sts", "sts", "STS", "sts")                                                     \
-	X(AWS_CLOUDWATCH, "monitoring", "monitoring", "CLOUDWATCH", "cloudwatch")
+	X(AWS_CLOUDWATCH, "monitoring", "monitoring", "CLOUDWATCH", "cloudwatch")                  \
+	X(AWS_LOGS, "logs", "logs", "CLOUDWATCH_LOGS", "cloudwatch_logs")
 
 enum aws_service {
 #define X(symbol, ...) symbol,
