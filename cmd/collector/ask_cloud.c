@@ -7,6 +7,7 @@
 
 #include "cmd/collector/ask_cloud.h"
 #include "common/aws/lambda.h"
+#include "common/aws/logs.h"
 #include "common/base/exit_code.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
@@ -123,6 +124,15 @@ struct json *ask_cloud_figures(const struct json *question, const struct cloudwa
 	return o;
 }
 
+static bool read_times(const struct json *question, struct wall *from, struct wall *to)
+{
+	const char *from_text = json_get_str(question, "from"),
+		   *to_text = json_get_str(question, "to");
+
+	return from_text && to_text && wall_parse_rfc3339(from_text, from) == 0 &&
+	       wall_parse_rfc3339(to_text, to) == 0;
+}
+
 static int ask_figures(struct aws_client *client, const struct json *question, struct json **out,
 		       struct aws_error *err)
 {
@@ -130,13 +140,10 @@ static int ask_figures(struct aws_client *client, const struct json *question, s
 	struct cloudwatch_query queries[ASK_CLOUD_QUERIES_MAX];
 	struct cloudwatch_result results[ASK_CLOUD_QUERIES_MAX] = {{0}};
 	size_t count = ask_cloud_queries(question, queries, resources);
-	const char *from_text = json_get_str(question, "from"),
-		   *to_text = json_get_str(question, "to");
 	struct wall from, to;
 	int rc = -EINVAL;
 
-	if (from_text && to_text && wall_parse_rfc3339(from_text, &from) == 0 &&
-	    wall_parse_rfc3339(to_text, &to) == 0)
+	if (read_times(question, &from, &to))
 		rc = cloudwatch_get(client, queries, count, from, to, results, err);
 	if (rc == 0)
 		*out = ask_cloud_figures(question, results, count);
@@ -163,6 +170,37 @@ static int ask_revision(struct aws_client *client, const struct json *question, 
 	return 0;
 }
 
+/* Where the function logs and how, it says itself. */
+static int ask_environments(struct aws_client *client, const struct json *question,
+			    struct json **out, struct aws_error *err)
+{
+	const char *name = json_get_str(question, "function");
+	struct logs_query q = {0};
+	struct lambda_function f = {0};
+	struct logs_calls calls;
+	char *group;
+	int rc;
+
+	if (!read_times(question, &q.from, &q.to))
+		return -EINVAL;
+	rc = lambda_get_configuration(client, name, NULL, &f, err);
+	if (rc != 0)
+		return rc;
+	group = f.log_group ? x_strdup(f.log_group) : x_asprintf("/aws/lambda/%s", name);
+	q.group = group;
+	q.is_json = strcmp(f.log_format, "JSON") == 0;
+	logs_calls_init(&calls, q.is_json);
+	rc = logs_read_reports(client, &q, &calls, err);
+	if (rc == 0 && calls.is_cut)
+		log_warn("%s: there is more in its logs than is read", name);
+	if (rc == 0)
+		*out = logs_calls_json(&calls);
+	logs_calls_release(&calls);
+	lambda_function_release(&f);
+	free(group);
+	return rc;
+}
+
 /* The cloud's name of a function may be another than ours (cloud_name in its rule). */
 static void use_cloud_name(const struct config *cfg, struct json *question)
 {
@@ -172,6 +210,28 @@ static void use_cloud_name(const struct config *cfg, struct json *question)
 
 	if (rule && rule->cloud_name)
 		json_put_str(question, "function", rule->cloud_name);
+}
+
+static const struct {
+	const char *want;
+	int (*ask)(struct aws_client *client, const struct json *question, struct json **out,
+		   struct aws_error *err);
+} wants[] = {
+	{"figures", ask_figures},
+	{"revision", ask_revision},
+	{"environments", ask_environments},
+};
+
+static int ask_what_is_wanted(struct aws_client *client, const struct json *question,
+			      struct json **out, struct aws_error *err)
+{
+	const char *want = json_get_str(question, "want");
+
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		if (strcmp(want, wants[i].want) == 0)
+			return wants[i].ask(client, question, out, err);
+	}
+	return aws_error_set(err, AWS_BAD_REQUEST, "the cloud is not asked for %s", want);
 }
 
 static int ask(const struct config *cfg, struct json *question, struct json **out)
@@ -190,10 +250,8 @@ static int ask(const struct config *cfg, struct json *question, struct json **ou
 	aws_options_from_account(account, &o);
 	o.limiter_dir = json_get_str(question, "state");
 	rc = aws_client_new(&o, &client, &err);
-	if (rc == 0 && strcmp(want, "figures") == 0)
-		rc = ask_figures(client, question, out, &err);
-	else if (rc == 0)
-		rc = ask_revision(client, question, out, &err);
+	if (rc == 0)
+		rc = ask_what_is_wanted(client, question, out, &err);
 	aws_client_free(client);
 	if (rc == 0)
 		return EXIT_FINE;

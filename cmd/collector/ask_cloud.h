@@ -13,6 +13,10 @@
  *	{..., "want": "revision", "qualifier": "$LATEST"}
  *	-> {"revision": "...", "code_sha256": "..."}
  *
+ *	{..., "want": "environments", "from": ..., "to": ...}
+ *	-> {"streams": ["2026/11/23/[2]0f...", ...], "calls": {REQUEST ID: index of its stream,
+ *...}}
+ *
  * A member is absent where the provider has no figure. Exit 0; 100 or 111 with one line of talk.
  */
 #ifndef PLIMSOLL_COLLECTOR_ASK_CLOUD_H

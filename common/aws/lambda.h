@@ -31,6 +31,7 @@ struct lambda_function {
 	char *state, *state_reason, *last_update_status, *last_update_reason;
 	char *runtime, *handler, *arch, *package_type; /* arch "x86_64" when not said */
 	char *log_format;			       /* "Text" when not said */
+	char *log_group;			       /* NULL when not said: /aws/lambda/NAME */
 	char *snapstart_apply_on;		       /* "None", "PublishedVersions" */
 	char *role, *description;		       /* description "" when not said */
 	int64_t memory_bytes, timeout_ms;

@@ -27,6 +27,7 @@ static const struct {
 	{offsetof(struct lambda_function, arch), "Architectures.0", "x86_64"},
 	{offsetof(struct lambda_function, package_type), "PackageType", NULL},
 	{offsetof(struct lambda_function, log_format), "LoggingConfig.LogFormat", "Text"},
+	{offsetof(struct lambda_function, log_group), "LoggingConfig.LogGroup", NULL},
 	{offsetof(struct lambda_function, snapstart_apply_on), "SnapStart.ApplyOn", NULL},
 	{offsetof(struct lambda_function, role), "Role", NULL},
 	{offsetof(struct lambda_function, description), "Description", ""},

@@ -31,6 +31,23 @@ const char *logs_calls_stream(const struct logs_calls *calls, const char *id)
 	return calls->streams.items[number - 1].key;
 }
 
+struct json *logs_calls_json(const struct logs_calls *calls)
+{
+	struct json *streams = json_arr(), *by_id = json_obj(), *out = json_obj();
+
+	for (size_t i = 0; i < calls->streams.count; i++)
+		json_push(streams, json_new_str(calls->streams.items[i].key));
+	for (size_t i = 0; i < calls->by_id.count; i++) {
+		uintptr_t number = (uintptr_t)calls->by_id.items[i].value;
+
+		if (number != IN_TWO_STREAMS)
+			json_put_int(by_id, calls->by_id.items[i].key, (int64_t)number - 1);
+	}
+	json_put(out, "streams", streams);
+	json_put(out, "calls", by_id);
+	return out;
+}
+
 static bool copy_id(const char *text, size_t len_bytes, char id[LOGS_ID_MAX_BYTES + 1])
 {
 	if (len_bytes == 0 || len_bytes > LOGS_ID_MAX_BYTES)

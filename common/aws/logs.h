@@ -27,7 +27,7 @@
 #include "common/base/strmap.h"
 #include "common/json/json.h"
 
-#define LOGS_CALLS_MAX 50000
+#define LOGS_CALLS_MAX 30000
 #define LOGS_PAGES_MAX 100
 #define LOGS_EVENTS_A_PAGE 5000
 #define LOGS_ID_MAX_BYTES 36
@@ -53,6 +53,9 @@ const char *logs_calls_stream(const struct logs_calls *calls, const char *id);
 /* Blocks; bounded in pages, bytes and calls. What was read before an error stays in calls. */
 MUST_CHECK int logs_read_reports(struct aws_client *c, const struct logs_query *q,
 				 struct logs_calls *calls, struct aws_error *err);
+
+/* {"streams": [name, ...], "calls": {request id: index of its stream, ...}}, the caller's. */
+struct json *logs_calls_json(const struct logs_calls *calls);
 
 /* The pure parts, for the tests. NULL, or what is wrong; next_out is the caller's, NULL = the end.
  */

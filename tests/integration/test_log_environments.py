@@ -1,0 +1,117 @@
+"""Environments from the function's logs: answers of FilterLogEvents, replayed to the program that asks."""
+import http.server
+import json
+import threading
+
+import pytest
+from helpers.programs import pl
+
+GROUP = "/aws/lambda/hello"
+TEXT = "REPORT RequestId: {id}\tDuration: 60.12 ms\tBilled Duration: 61 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n"
+
+
+def report(call, stream, is_json=False):
+    message = json.dumps({"time": "2026-11-23T01:00:00.100Z", "type": "platform.report", "record": {
+        "requestId": call, "status": "success", "metrics": {"durationMs": 60.12, "billedDurationMs": 61}}})
+    return {"logStreamName": stream, "timestamp": 1795395600100, "ingestionTime": 1795395603000,
+            "eventId": "3848" + call, "message": message if is_json else TEXT.format(id=call)}
+
+
+def page(events, token=None):
+    return 200, {"events": events, "searchedLogStreams": [], **({"nextToken": token} if token else {})}
+
+
+def throttled():
+    return 400, {"__type": "ThrottlingException", "message": "Rate exceeded"}
+
+
+class Recorded(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        self.answer(200, {"FunctionName": "hello", "FunctionArn": "arn:aws:lambda:us-east-1:1:function:hello",
+                          "CodeSha256": "a", "RevisionId": "r", "LastModified": "2026-11-22T00:00:00.000+0000", "LoggingConfig": self.server.logging})
+
+    def do_POST(self):
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.headers["X-Amz-Target"], question))
+        self.answer(*self.server.pages.pop(0))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def logs(tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorded)
+    server.daemon_threads = True
+    server.asked, server.pages, server.logging = [], [], {"LogFormat": "Text", "LogGroup": GROUP}
+    server.config = tmp_path / "plimsoll.yaml"
+    server.config.write_text("accounts:\n  prod: {provider: aws, region: us-east-1, endpoint: "
+                             f"'http://127.0.0.1:{server.server_port}'}}\nfunctions:\n  prod/*: {{payload: '{{}}'}}\n")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ask(logs):
+    question = {"config": str(logs.config), "account": "prod", "function": "hello", "want": "environments",
+                "from": "2026-11-23T01:00:00Z", "to": "2026-11-23T01:00:30.5Z"}
+    return pl("collector", "--ask-cloud", input=[question],
+              env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+
+
+def streams(result):
+    assert result.code == 0, result.errors
+    answer = json.loads(result.out)
+    return {call: answer["streams"][i] for call, i in answer["calls"].items()}
+
+
+def test_pages_throttled_in_between_are_put_together(logs):
+    logs.pages = [page([report("r1", "s/a"), report("r2", "s/b")], "t1"), throttled(), page([], "t2"),
+                  page([report("r3", "s/a"), {"logStreamName": "s/a", "message": "printed by the function"}])]
+    assert streams(ask(logs)) == {"r1": "s/a", "r2": "s/b", "r3": "s/a"}
+    assert {target for target, _ in logs.asked} == {"Logs_20140328.FilterLogEvents"}
+    assert [q.get("nextToken") for _, q in logs.asked] == [None, "t1", "t1", "t2"]
+    question = logs.asked[0][1]
+    assert question["logGroupName"] == GROUP and question["filterPattern"] == '"REPORT RequestId: "'
+    assert (question["startTime"], question["endTime"]) == (1795395600000, 1795395630501)
+
+
+def test_logs_in_json_in_a_group_of_their_own(logs):
+    logs.logging = {"LogFormat": "JSON", "LogGroup": "shared"}
+    logs.pages = [page([report("r1", "s/a", is_json=True), report("r2", "s/a")])]
+    assert streams(ask(logs)) == {"r1": "s/a"}
+    assert logs.asked[0][1]["logGroupName"] == "shared"
+    assert logs.asked[0][1]["filterPattern"] == '{ $.type = "platform.report" }'
+
+
+def test_a_function_that_does_not_say_where_it_logs(logs):
+    logs.logging = {}
+    logs.pages = [page([report("r1", "s/a")])]
+    assert streams(ask(logs)) == {"r1": "s/a"}
+    assert logs.asked[0][1]["logGroupName"] == GROUP
+
+
+@pytest.mark.parametrize("answer, words", [
+    ((400, {"__type": "AccessDeniedException", "message": "not authorized"}), "logs:FilterLogEvents"),
+    ((400, {"__type": "ResourceNotFoundException", "message": "The specified log group does not exist."}), "log group"),
+    ((200, b'{"events":[{"message":'), "cannot read the logs"),
+    ((200, {"nextToken": "x"}), "cannot read the logs"),
+    ((200, b" " * (9 << 20)), "read the logs"),
+], ids=["denied", "no-group", "malformed", "no-events", "oversize"])
+def test_what_cannot_be_read_is_one_line(logs, answer, words):
+    logs.pages = [answer] * 8
+    result = ask(logs)
+    assert result.code == 111 and not result.out and words in result.errors, result.errors
+    assert len(result.errors.splitlines()) == 1, result.errors
