@@ -108,7 +108,7 @@ int child_start(struct loop *l, struct child *c, const struct proc_spec *spec, c
 		return rc;
 	c->loop = l;
 	c->is_running = true;
-	buf_init(&c->output, CHILD_OUTPUT_MAX_BYTES);
+	buf_init(&c->output, c->output_max_bytes ? c->output_max_bytes : CHILD_OUTPUT_MAX_BYTES);
 	c->out = (struct loop_watch){.ready = on_output, .fd = c->proc.out, .want = LOOP_READ};
 	c->ended = (struct loop_watch){.ready = on_ended, .fd = c->proc.pidfd, .want = LOOP_READ};
 	c->deadline = (struct loop_timer){.run = on_deadline};

@@ -21,6 +21,7 @@
 
 struct child {
 	void (*done)(struct child *c, int code, const struct buf *output);
+	size_t output_max_bytes; /* 0 = CHILD_OUTPUT_MAX_BYTES */
 	/* the child's own */
 	struct loop *loop;
 	struct proc proc;

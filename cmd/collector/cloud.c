@@ -8,9 +8,11 @@
 #include "cmd/collector/cloud.h"
 #include "common/base/log.h"
 
-#define ANSWER_MAX_BYTES (64u * 1024u)
+#define ANSWER_MAX_BYTES (4u * 1024u * 1024u) /* of the logs; figures are far less */
 #define QUESTION_MAX_BYTES (64u * 1024u)
 #define ASK_TIMEOUT_MS 60000
+#define LOGS_TIMEOUT_MS 120000
+#define LOGS_MARGIN_MS 60000 /* a report is dated by the end of its call */
 
 struct cloud_ask {
 	struct cloud *owner;
@@ -19,6 +21,7 @@ struct cloud_ask {
 	struct loop_timer next; /* the next question */
 	struct mono give_up;
 	struct json *before; /* the last answer */
+	int reads_left;	     /* of logs */
 	bool is_check;
 };
 
@@ -150,10 +153,10 @@ static void ask_now(struct loop *l, struct loop_timer *t)
 
 /* How long until a first read can be believed; never past the time to give up. */
 static int64_t first_wait_ms(const struct cloud *c, const struct run *r,
-			     const struct config_account *a)
+			     const struct config_account *a, int64_t settle_ms)
 {
 	const char *text = json_get_str(r->told, "load_ended_at");
-	int64_t left_ms = has_own_endpoint(a) ? 0 : c->opts->settle_ms;
+	int64_t left_ms = has_own_endpoint(a) ? 0 : settle_ms;
 	struct wall ended;
 
 	if (left_ms > 0 && text && wall_parse_rfc3339(text, &ended) == 0)
@@ -173,13 +176,94 @@ bool cloud_ask_figures(struct cloud *c, struct run *r)
 	ask = new_ask(c, r);
 	ask->next.run = ask_now;
 	ask->give_up = mono_add_ns(mono_now(), c->opts->wait_ms * NS_PER_MS);
-	loop_timer_set_in(c->loop, &ask->next, first_wait_ms(c, r, a) * NS_PER_MS);
+	loop_timer_set_in(c->loop, &ask->next,
+			  first_wait_ms(c, r, a, c->opts->settle_ms) * NS_PER_MS);
+	return true;
+}
+
+/* Environments. */
+
+static void end_environments(struct cloud_ask *ask)
+{
+	struct run *r = ask->run;
+	struct cloud *c = ask->owner;
+
+	free_ask(ask);
+	c->environments_over(r);
+}
+
+static void on_logs(struct child *child, int code, const struct buf *output)
+{
+	struct cloud_ask *ask = CONTAINER_OF(child, struct cloud_ask, child);
+	struct cloud *c = ask->owner;
+	struct json *answer = answer_of(code, output);
+	bool is_enough = !answer || c->environments(ask->run, answer);
+
+	if (is_enough || --ask->reads_left == 0)
+		end_environments(ask);
+	else
+		loop_timer_set_in(c->loop, &ask->next, c->opts->every_ms * NS_PER_MS);
+	json_free(answer);
+}
+
+static char *later(const char *rfc3339, int64_t ms)
+{
+	char text[WALL_RFC3339_SIZE];
+	struct wall at;
+
+	if (!rfc3339 || wall_parse_rfc3339(rfc3339, &at) != 0)
+		return NULL;
+	wall_format_rfc3339((struct wall){at.ns + ms * NS_PER_MS}, text);
+	return x_strdup(text);
+}
+
+static void read_logs(struct loop *l, struct loop_timer *t)
+{
+	struct cloud_ask *ask = CONTAINER_OF(t, struct cloud_ask, next);
+	struct json *q = question_of(ask, "environments");
+	char *to = later(json_get_str(ask->run->told, "load_ended_at"), LOGS_MARGIN_MS);
+
+	(void)l;
+	json_put_str(q, "from", json_get_str(ask->run->told, "load_started_at"));
+	json_put_str(q, "to", to);
+	free(to);
+	ask->child.done = on_logs;
+	ask->child.output_max_bytes = ANSWER_MAX_BYTES;
+	if (ask_child(ask, q, LOGS_TIMEOUT_MS) != 0)
+		end_environments(ask);
+}
+
+bool cloud_wants_environments(const struct cloud *c, const struct run *r)
+{
+	struct subject s;
+	const struct config_account *a = account_of(c, r, &s);
+
+	return a && a->environments_from_logs && c->opts->wait_ms > 0;
+}
+
+bool cloud_ask_environments(struct cloud *c, struct run *r)
+{
+	struct subject s;
+	const struct config_account *a = account_of(c, r, &s);
+	struct cloud_ask *ask;
+
+	if (!cloud_wants_environments(c, r) || !json_get(r->told, "load_started_at"))
+		return false;
+	ask = new_ask(c, r);
+	ask->next.run = read_logs;
+	ask->reads_left = CLOUD_LOGS_READS;
+	loop_timer_set_in(c->loop, &ask->next,
+			  first_wait_ms(c, r, a, CLOUD_LOGS_AFTER_MS) * NS_PER_MS);
 	return true;
 }
 
 void cloud_hurry(struct run *r)
 {
-	if (r->ask && !r->ask->is_check)
+	if (!r->ask || r->ask->is_check)
+		return;
+	if (r->ask->reads_left > 0)
+		end_environments(r->ask);
+	else
 		end_figures(r->ask);
 }
 

@@ -6,6 +6,10 @@
  * emulator), and is believed when the next one says the same. When --wait-cloud is over the last
  * read stands, unconfirmed.
  *
+ * Environments (after the first verdict, before figures; where the account says so and the answers
+ * did not name them): the function's logs come late too, so they are read CLOUD_LOGS_AFTER_MS after
+ * the load and, where the reader says that much is missing, once more.
+ *
  * Revision (before the verdict, of a mutable target only): one read, CLOUD_CHECK_MS at most.
  */
 #ifndef PLIMSOLL_COLLECTOR_CLOUD_H
@@ -15,6 +19,8 @@
 #include "common/config/config.h"
 
 #define CLOUD_CHECK_MS 5000
+#define CLOUD_LOGS_AFTER_MS 30000
+#define CLOUD_LOGS_READS 2
 
 struct cloud_opts {
 	int64_t wait_ms, settle_ms, every_ms;
@@ -27,12 +33,17 @@ struct cloud {
 	const struct cloud_opts *opts;
 	/* cloud_take is the answer as ask_cloud.h has it, or NULL: there was none. */
 	void (*figures)(struct run *r, struct json *cloud_take);
+	/* answer as ask_cloud.h has it. False: much is missing in it. */
+	bool (*environments)(struct run *r, const struct json *answer);
+	void (*environments_over)(struct run *r);
 	/* changed: words, when the target is another by now; else NULL. */
 	void (*checked)(struct run *r, const char *changed);
 };
 
 /* False when this run's account is not to be asked: nothing is called back. */
 bool cloud_ask_figures(struct cloud *c, struct run *r);
+bool cloud_wants_environments(const struct cloud *c, const struct run *r);
+bool cloud_ask_environments(struct cloud *c, struct run *r);
 bool cloud_check_revision(struct cloud *c, struct run *r);
 /* Forgets what is under way for this run, without a call. */
 void cloud_stop(struct run *r);

@@ -12,6 +12,7 @@
 #include "cmd/collector/cloud.h"
 #include "cmd/collector/finish.h"
 #include "cmd/collector/kept.h"
+#include "cmd/collector/log_environments.h"
 #include "cmd/collector/past.h"
 #include "cmd/collector/runs.h"
 #include "cmd/collector/sources.h"
@@ -34,7 +35,7 @@ struct collector {
 	struct config *config, *retired; /* a retired one may still be in use by a source */
 	const struct collector_opts *opts;
 	size_t busy; /* runs that something outside is still asked about */
-	bool is_ending;
+	bool is_ending, is_stopping;
 };
 
 /* Telling. */
@@ -213,10 +214,51 @@ static void keep(const struct collector *c, const struct run *r, struct buf *lin
 	event_release(&ev);
 }
 
+/* Its shards, read again; freed by free_shards. */
+static struct json **read_shards(const struct run *r, size_t owed)
+{
+	struct json **shards = x_calloc(owed, sizeof(*shards));
+
+	for (size_t i = 0; i < owed; i++)
+		shards[i] = run_shard_data(r, i);
+	return shards;
+}
+
+static void free_shards(struct json **shards, size_t owed)
+{
+	for (size_t i = 0; i < owed; i++)
+		json_free(shards[i]);
+	free(shards);
+}
+
+/* Of the environments an answer may have named nothing more is to be learnt. */
+static bool may_be_amended(const struct run *r)
+{
+	const char *interval = json_str(json_at(r->told, "basis.interval"));
+	const char *outcome = json_get_str(r->told, "outcome");
+	const char *compare = json_get_str(r->told, "compare");
+
+	return r->keeps_shards && outcome && strcmp(outcome, run_outcome_name(RUN_VALID)) == 0 &&
+	       compare && strcmp(compare, "interleaved") == 0 && interval &&
+	       strcmp(interval, estimate_basis_name(BASIS_ENVIRONMENTS)) != 0;
+}
+
+/* After the first verdict: the logs, if they are wanted, and then the figures. */
+static void ask_cloud(struct collector *c, struct run *r)
+{
+	if (may_be_amended(r) && cloud_ask_environments(&c->cloud, r)) {
+		c->busy++;
+		return;
+	}
+	r->keeps_shards = false;
+	run_drop_shards(&c->runs, r);
+	c->busy += cloud_ask_figures(&c->cloud, r);
+}
+
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
-	struct json **shards = x_calloc(owed, sizeof(*shards));
+	struct json **shards = read_shards(r, owed);
 	struct judge_facts facts = {run_shards_missing(r), missing_why(c, r), changed};
 	struct judgement *j = x_calloc(1, sizeof(*j));
 	bool is_kept = stage_state_dir(c->st) && !changed;
@@ -224,8 +266,6 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	struct gathered *g;
 	struct json *data;
 
-	for (size_t i = 0; i < owed; i++)
-		shards[i] = run_shard_data(r, i);
 	g = gather_run(r->plan, (const struct json *const *)shards, owed);
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
@@ -234,9 +274,8 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judgement_release(j);
 	gathered_free(g);
 	free(j);
-	for (size_t i = 0; i < owed; i++)
-		json_free(shards[i]);
-	free(shards);
+	free_shards(shards, owed);
+	r->keeps_shards = cloud_wants_environments(&c->cloud, r);
 	/* When others answer is not in the recorded events, so what they say waits for the
 	 * amendment. */
 	r->is_dirty = r->reports.count > 0 || json_len(r->figures) > 0;
@@ -246,8 +285,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	if (is_kept)
 		keep(c, r, &lines);
 	buf_release(&lines);
-	if (cloud_ask_figures(&c->cloud, r))
-		c->busy++;
+	ask_cloud(c, r);
 	amend_if_due(c, r);
 	close_if_over(c, r);
 }
@@ -290,6 +328,45 @@ static void on_cloud_figures(struct run *r, struct json *cloud_take)
 		amend(c, r, cloud_take);
 	else
 		log_warn("the cloud gave no figures for run %s", r->id);
+	amend_if_due(c, r);
+	close_if_over(c, r);
+}
+
+static bool on_environments(struct run *r, const struct json *answer)
+{
+	size_t owed = run_shards_owed(r);
+	struct json **shards = read_shards(r, owed), *data = NULL;
+	struct named_calls n = {0};
+
+	for (size_t i = 0; i < owed; i++) {
+		struct json *named = log_environments_put(shards[i], log_stream_of, answer, &n);
+
+		json_free(shards[i]);
+		shards[i] = named;
+	}
+	if (named_calls_suffice(&n))
+		data = log_environments_judge(r->plan, shards, owed, r->last);
+	else
+		log_warn("run %s: the logs name the environments of %zu of %zu calls", r->id,
+			 n.named, n.asked);
+	free_shards(shards, owed);
+	if (data) {
+		json_put_int(data, "rev", json_get_int(r->told, "rev", 0));
+		json_free(r->told);
+		r->told = data;
+		amend(r->owner, r, NULL);
+	}
+	return named_calls_suffice(&n);
+}
+
+static void on_environments_over(struct run *r)
+{
+	struct collector *c = r->owner;
+
+	c->busy--;
+	r->keeps_shards = false;
+	run_drop_shards(&c->runs, r);
+	c->busy += !c->is_stopping && cloud_ask_figures(&c->cloud, r);
 	amend_if_due(c, r);
 	close_if_over(c, r);
 }
@@ -409,6 +486,8 @@ static int open_collector(struct stage *st, void *opts, void **ctx)
 				  .state_dir = stage_state_dir(st),
 				  .opts = &c->opts->cloud,
 				  .figures = on_cloud_figures,
+				  .environments = on_environments,
+				  .environments_over = on_environments_over,
 				  .checked = on_checked};
 	*ctx = c;
 	return EXIT_FINE;
@@ -485,7 +564,7 @@ static void stop(struct stage *st, void *ctx)
 	struct collector *c = ctx;
 
 	(void)st;
-	c->is_ending = true;
+	c->is_ending = c->is_stopping = true;
 	each_run(c, stop_run);
 }
 

@@ -1,8 +1,10 @@
 /*
  * log_environments.c - request ids to environments.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "cmd/collector/finish.h"
 #include "cmd/collector/log_environments.h"
 #include "common/base/strmap.h"
 #include "common/measure/calls.h"
@@ -61,4 +63,32 @@ struct json *log_environments_put(const struct json *shard,
 bool named_calls_suffice(const struct named_calls *n)
 {
 	return n->asked > 0 && (double)n->named >= NAMED_SHARE_MIN * (double)n->asked;
+}
+
+const char *log_stream_of(const void *answer, const char *id)
+{
+	const struct json *place = json_get(json_get(answer, "calls"), id);
+
+	return json_is(place, JSON_T_INT) && json_int(place) >= 0
+		       ? json_str(json_elem(json_get(answer, "streams"), (size_t)json_int(place)))
+		       : NULL;
+}
+
+struct json *log_environments_judge(const struct json *plan, struct json *const *named,
+				    size_t count, struct wall now)
+{
+	struct gathered *g = gather_run(plan, (const struct json *const *)named, count);
+	struct judgement *j = x_calloc(1, sizeof(*j));
+	struct judge_facts facts = {0};
+	struct json *data = NULL;
+
+	judge_run(plan, g, &facts, j);
+	if (j->interval_basis == BASIS_ENVIRONMENTS) {
+		data = finish_judged(plan, g, j, now);
+		json_put_str(json_get(data, "basis"), "environments_from", "logs");
+	}
+	judgement_release(j);
+	free(j);
+	gathered_free(g);
+	return data;
 }

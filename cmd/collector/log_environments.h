@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/clock.h"
 #include "common/json/json.h"
 
 #define NAMED_SHARE_MIN 0.9 /* of the calls; below, the logs have not all come in */
@@ -37,5 +38,10 @@ struct json *log_environments_put(const struct json *shard,
 				  const char *(*stream_of)(const void *ctx, const char *id),
 				  const void *ctx, struct named_calls *n);
 bool named_calls_suffice(const struct named_calls *n);
+/* stream_of for an answer to "environments" (ask_cloud.h). */
+const char *log_stream_of(const void *answer, const char *id);
+/* Data of run.finished as it is with these shards, or NULL when the names are not believed. */
+struct json *log_environments_judge(const struct json *plan, struct json *const *named,
+				    size_t count, struct wall now);
 
 #endif

@@ -40,6 +40,15 @@ static void drop_shards(struct run *r)
 	r->shard_count = 0;
 }
 
+void run_drop_shards(struct runs *rs, struct run *r)
+{
+	for (size_t i = 0; i < r->shard_count; i++) {
+		r->bytes -= r->shards[i].bytes;
+		rs->bytes -= r->shards[i].bytes;
+	}
+	drop_shards(r);
+}
+
 static void empty(struct runs *rs, struct run *r)
 {
 	drop_shards(r);
@@ -61,9 +70,13 @@ void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_
 	json_free(r->told);
 	r->told = json_copy(data);
 	r->state = RUN_TOLD;
-	drop_shards(r);
-	rs->bytes += bytes * RUN_TREE_FACTOR - r->bytes;
+	if (!r->keeps_shards)
+		drop_shards(r);
+	rs->bytes -= r->bytes;
 	r->bytes = bytes * RUN_TREE_FACTOR;
+	for (size_t i = 0; i < r->shard_count; i++)
+		r->bytes += r->shards[i].bytes;
+	rs->bytes += r->bytes;
 }
 
 void run_forget(struct runs *rs, struct run *r, void (*before)(struct run *r))

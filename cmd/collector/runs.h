@@ -49,6 +49,7 @@ struct run {
 	struct json *told;	/* data of the last run.finished, owned */
 	struct strmap reports;	/* event id -> {tool, metrics} as struct json */
 	struct json *figures;	/* of our own sources: {tool, metrics}, ...; owned array */
+	bool keeps_shards;	/* when it is told: it may be judged once more */
 	bool is_dirty;		/* something came that run.finished does not say yet */
 	struct wall last;	/* time of the last event that the verdict rests on */
 	struct wall last_heard; /* ... or of a report of another tool */
@@ -97,7 +98,9 @@ const char *run_decision(const struct run *r);
  * neither on the order in which events came nor on how fast a source answered.
  */
 struct json *run_external(const struct run *r);
-/* The run has been told as data (kept), in a line of so many bytes: its shards are let go. */
+void run_drop_shards(struct runs *rs, struct run *r);
+/* The run has been told as data (kept), in a line of so many bytes: its shards are let go, unless
+ * keeps_shards. */
 void run_set_told(struct runs *rs, struct run *r, const struct json *data, size_t bytes);
 
 #endif

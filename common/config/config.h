@@ -64,6 +64,7 @@ struct config_account {
 	int64_t poll_ms, quiet_ms, not_found_after_ms;
 	char **allow; /* http: hosts (host or host:port) that may be called */
 	size_t allow_count;
+	bool environments_from_logs;
 	bool test_first_seen; /* first sight of a function is tested too; default false */
 	struct config_place place;
 };

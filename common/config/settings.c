@@ -46,6 +46,10 @@ static const struct setting account_rows[] = {
 	 .is_required = true,
 	 .doc = "the hosts that may be called, and no other; private addresses only when named "
 		"here"},
+	{"environments_from_logs", T_BOOL, A(environments_from_logs), .only = "aws",
+	 .default_text = "false",
+	 .doc = "where answers do not name their environment, its logs are read after the verdict "
+		"(--wait-cloud; logs:FilterLogEvents)"},
 	{"test_first_seen", T_BOOL, A(test_first_seen), .default_text = "false",
 	 .doc = "test functions also when they are seen for the first time"},
 };

@@ -1,10 +1,13 @@
 """Environments from the function's logs: answers of FilterLogEvents, replayed to the program that asks."""
+import base64
 import http.server
 import json
+import struct
 import threading
 
 import pytest
 from helpers.programs import pl
+from test_collector import planned, shard
 
 GROUP = "/aws/lambda/hello"
 TEXT = "REPORT RequestId: {id}\tDuration: 60.12 ms\tBilled Duration: 61 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n"
@@ -41,6 +44,9 @@ class Recorded(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["X-Amz-Target"].startswith("Granite"):  # metrics: none
+            self.answer(400, {"__type": "ValidationException", "message": "no metrics here"})
+            return
         self.server.asked.append((self.headers["X-Amz-Target"], question))
         self.answer(*self.server.pages.pop(0))
 
@@ -54,7 +60,7 @@ def logs(tmp_path):
     server.daemon_threads = True
     server.asked, server.pages, server.logging = [], [], {"LogFormat": "Text", "LogGroup": GROUP}
     server.config = tmp_path / "plimsoll.yaml"
-    server.config.write_text("accounts:\n  prod: {provider: aws, region: us-east-1, endpoint: "
+    server.config.write_text("accounts:\n  prod: {provider: aws, region: us-east-1, environments_from_logs: true, endpoint: "
                              f"'http://127.0.0.1:{server.server_port}'}}\nfunctions:\n  prod/*: {{payload: '{{}}'}}\n")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -115,3 +121,57 @@ def test_what_cannot_be_read_is_one_line(logs, answer, words):
     result = ask(logs)
     assert result.code == 111 and not result.out and words in result.errors, result.errors
     assert len(result.errors.splitlines()) == 1, result.errors
+
+
+def unnamed():
+    """A result whose calls have request ids and no environments, and what the logs say of each."""
+    event, streams = shard(add_us=9000, rounds=100), {}
+    packed = base64.b64decode(event["data"]["calls"])
+    count, out = struct.unpack("<I", packed[4:8])[0], packed[:12]
+    for i in range(count):
+        record = bytearray(packed[12 + i * 33:12 + (i + 1) * 33])
+        assert len(record) == 33 and record[32] == 0
+        place, call = struct.unpack("<H", record[10:12])[0], b"r%07d" % i
+        streams[call.decode()] = "2026/11/23/[%d]%s" % (1 + (place > 4), event["data"]["instances"][place - 1])
+        record[10:12], record[32] = b"\0\0", len(call)
+        out += bytes(record) + call
+    event["data"].update(calls=base64.b64encode(out).decode(), instances=[])
+    return event, streams
+
+
+def collect(logs, event, pages):
+    logs.pages = list(pages)
+    result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", "100ms", input=[planned(), event],
+                env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+    assert result.code == 0, result.errors
+    return result, [e["data"] for e in result.of("run.finished")]
+
+
+def reports(streams):
+    return page([report(c, s) for c, s in streams.items()])
+
+
+def test_the_first_verdict_is_amended(logs):
+    event, streams = unnamed()
+    half = page([report(c, s) for i, (c, s) in enumerate(streams.items()) if i % 2])
+    result, told = collect(logs, event, [half, reports(streams)])
+    first, second = told
+    assert (first["rev"], first["basis"]["interval"]) == (0, "blocks-widened"), first["basis"]
+    assert (second["rev"], second["basis"]["interval"]) == (1, "environments"), second["basis"]
+    assert second["basis"]["environments_from"] == "logs" and "environments_from" not in first["basis"]
+    p50 = [next(m for m in d["metrics"] if m["name"] == "response_p50") for d in told]
+    assert p50[1]["environments_old"] == 4 and (p50[0]["n_old"], p50[0]["diff"] > 0) == (p50[1]["n_old"], True)
+    assert "name the environments of 400 of 800 calls" in result.errors
+    again = collect(logs, event, [reports(streams)])[0]
+    assert result.out == again.out
+
+
+@pytest.mark.parametrize("pages", ["half", "a-stream-a-call", "denied"])
+def test_no_amendment(logs, pages):
+    event, streams = unnamed()
+    answers = {"half": [page([report(c, s) for i, (c, s) in enumerate(streams.items()) if i % 2])] * 2,
+               "a-stream-a-call": [page([report(c, "s/" + c) for c in streams])],
+               "denied": [(400, {"__type": "AccessDeniedException", "message": "not authorized"})]}[pages]
+    result, told = collect(logs, event, answers)
+    assert [d["rev"] for d in told] == [0], result.errors
+    assert ("logs:FilterLogEvents" in result.errors) == (pages == "denied")
