@@ -127,14 +127,15 @@ unit-tests: $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@$(PYTHON) tests/helpers/run_unit.py $(UNIT_TESTS)
 
-PYTEST = PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest
+PYTEST = PLIMSOLL_BUILD=$(CURDIR)/$(B) $(VENV) -m pytest -c tests/pytest.ini --basetemp=$(CURDIR)/build/pytest -o cache_dir=$(CURDIR)/build/pytest-cache
 check-integration: all $(TEST_PROGRAMS) bench-programs ## integration tests against real servers (T=path or -k words for a part)
 	@$(if $(T),$(PYTEST) $(T),$(ALL_INTEGRATION))
 
-# Most tests wait: those go side by side, a file at a time. Those that measure come afterwards, alone.
+# Most tests wait: those go side by side, a file at a time. Those that measure come afterwards, alone, and then what
+# failed is tried once more.
 SIDE_BY_SIDE ?= 3
-ALL_INTEGRATION = $(PYTEST) -n $(SIDE_BY_SIDE) --dist loadfile -m 'not measures' tests/integration; first=$$?; \
-	$(PYTEST) -m measures tests/integration && exit $$first
+ALL_INTEGRATION = $(PYTEST) -n $(SIDE_BY_SIDE) --dist loadfile -m 'not measures' --cache-clear tests/integration; first=$$?; \
+	$(PYTEST) -m measures tests/integration && [ $$first = 0 ] || PLIMSOLL_AGAIN=1 $(PYTEST) --last-failed --last-failed-no-failures none tests/integration
 
 check-fault: deps ## dies at every labelled point once, and looks at the invariants (ONLY=word)
 	@$(MAKE) --no-print-directory MODE=fault all build/fault/tests/witness

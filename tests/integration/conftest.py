@@ -139,17 +139,31 @@ def counted(path):
 
 COUNTS = os.environ.get("PLIMSOLL_COUNTS")
 BEFORE = counted(COUNTS)
+IS_AGAIN = "PLIMSOLL_AGAIN" in os.environ
+AGAIN_MAX = 5   # tests; more that fail are no accident
+
+
+def pytest_collection_modifyitems(config, items):
+    """The pass over what failed (--last-failed)."""
+    if IS_AGAIN and len(items) > AGAIN_MAX:
+        config.hook.pytest_deselected(items=items[:])
+        items.clear()
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Says what was measured again; leaves the counts where `make test` adds them up."""
+    """Says what was tried again; leaves the counts where `make test` adds them up."""
+    stats = terminalreporter.stats
     for line in noise.again:
         terminalreporter.write_line(f"MEASURED AGAIN {line}")
+    for report in stats.get("passed", []) if IS_AGAIN else []:
+        terminalreporter.write_line(f"ONCE MORE {report.nodeid}: failed among the others, passed alone")
     if not COUNTS:
         return
-    stats = {k: len(v) for k, v in terminalreporter.stats.items()}
-    passed, skipped = stats.get("passed", 0) + stats.get("xfailed", 0), stats.get("skipped", 0)
-    failed = stats.get("failed", 0) + stats.get("error", 0) + stats.get("xpassed", 0)
+    counts = {k: len(v) for k, v in stats.items()}
+    passed, skipped = counts.get("passed", 0) + counts.get("xfailed", 0), counts.get("skipped", 0)
+    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("xpassed", 0)
+    if IS_AGAIN:  # they are counted as failed already
+        failed = -passed - skipped
     with open(COUNTS, "w", encoding="utf-8") as f:
         f.write("%d %d %d\n" % tuple(a + b for a, b in zip(BEFORE, (passed, failed, skipped))))
 
