@@ -1,7 +1,7 @@
 /*
- * engine_parts.h - what engine.c (birth, ramp, end), pool.c (calls, time, who goes next), conn.c
- * (opening, closing, bytes) and conn_*.c (one file a protocol) share (rank 3). Nobody else
- * includes it.
+ * engine_parts.h - what engine.c (birth, ramp, end), pool.c (calls, time, who goes next), lists.c
+ * (its lists), conn.c (opening, closing, bytes) and conn_*.c (one file a protocol) share (rank 3).
+ * Nobody else includes it.
  *
  * A call is in exactly one list of its pool: waiting, in_flight or ended. In flight it is also in
  * the list of its connection. A connection is unused, or in opening, or open; an open one is in the
@@ -205,6 +205,12 @@ void pool_watch_deadline(struct engine_pool *p, struct mono at);
 void pool_on_deadline(struct loop *l, struct loop_timer *t);
 void pool_on_ended(struct loop *l, struct loop_timer *t);
 
+/* ---- lists.c ---- */
+
+/* By due; equal ones in order of arrival. */
+void call_list_insert(struct call_list *l, struct engine_call *call);
+void call_list_remove(struct call_list *l, struct engine_call *call);
+void conn_list_prepend(struct conn_list *l, struct engine_conn *c);
 void conn_list_append(struct conn_list *l, struct engine_conn *c);
 void conn_list_remove(struct conn_list *l, struct engine_conn *c);
 

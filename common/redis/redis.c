@@ -495,55 +495,16 @@ void redis_refuse(struct redis *r)
 	r->is_refused = true;
 }
 
-/* One call of a person's command. */
-
-struct ask {
-	bool is_over;
-	redis_reply_fn *fn;
-	void *ctx;
-};
-
-static void on_asked(const struct redis_reply *reply, void *ctx)
-{
-	struct ask *ask = ctx;
-
-	ask->is_over = true;
-	if (ask->fn)
-		ask->fn(reply, ask->ctx);
-}
-
-static void forget_ask(const struct call_list *list, const struct ask *ask)
+static void forget(const struct call_list *list, const void *ctx)
 {
 	for (struct call *c = list->head; c; c = c->next)
-		if (c->ctx == ask)
+		if (c->ctx == ctx)
 			c->fn = NULL;
 }
 
-static int give_up(struct redis *r, const struct ask *ask, char why[200])
+void redis_forget(struct redis *r, const void *ctx)
 {
-	const char *trouble = redis_trouble(r);
-	bool is_refused = !strncmp(trouble, "WRONGPASS", 9);
-
-	(void)snprintf(why, 200, "%s", *trouble ? trouble : "Redis does not answer");
-	forget_ask(&r->waiting, ask);
-	forget_ask(&r->sent, ask);
-	forget_ask(&r->back, ask);
-	return is_refused ? -EACCES : -ETIMEDOUT;
-}
-
-int redis_ask(struct redis *r, struct loop *l, struct redis_args *a, int64_t wait_ms,
-	      redis_reply_fn *fn, void *ctx, char why[200])
-{
-	struct ask ask = {.fn = fn, .ctx = ctx};
-	struct mono end = mono_add_ns(mono_now(), wait_ms * NS_PER_MS);
-
-	redis_call(r, a, REDIS_REPEAT, on_asked, &ask);
-	while (!ask.is_over) {
-		int64_t left_ns = mono_diff_ns(end, mono_now());
-
-		if (left_ns <= 0 || !strncmp(redis_trouble(r), "WRONGPASS", 9))
-			return give_up(r, &ask, why);
-		loop_turn(l, left_ns);
-	}
-	return 0;
+	forget(&r->waiting, ctx);
+	forget(&r->sent, ctx);
+	forget(&r->back, ctx);
 }

@@ -105,6 +105,8 @@ void redis_call(struct redis *r, struct redis_args *a, enum redis_how how, redis
 void redis_call_first(struct redis *r, struct redis_args *a, redis_reply_fn *fn, void *ctx);
 /* In the callback of a redis_call_first: nothing that waits may be sent over this connection. */
 void redis_refuse(struct redis *r);
+/* Nobody is told the replies of calls with this ctx any more; they are made all the same. */
+void redis_forget(struct redis *r, const void *ctx);
 
 /*
  * For a person's commands: turns the loop until the reply is there or wait_ms is over.
