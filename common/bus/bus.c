@@ -26,58 +26,56 @@ int bus_socket_events(struct bus_socket *s)
 	return events;
 }
 
-static int receive_part(struct bus_socket *s, zmq_msg_t *part)
+static int receive_frame(struct bus_socket *s, zmq_msg_t *frame)
 {
 	int rc;
 
-	zmq_msg_init(part);
+	zmq_msg_init(frame);
 	do
-		rc = zmq_msg_recv(part, s->zmq, ZMQ_DONTWAIT);
+		rc = zmq_msg_recv(frame, s->zmq, ZMQ_DONTWAIT);
 	while (rc < 0 && errno == EINTR);
 	if (rc >= 0)
 		return 0;
 	BUG_ON(errno != EAGAIN);
-	zmq_msg_close(part);
+	zmq_msg_close(frame);
 	return -EAGAIN;
 }
 
-static void release_parts(struct bus_parts *m)
+static void release_frames(struct bus_frames *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		zmq_msg_close(&m->part[i]);
+		zmq_msg_close(&m->frame[i]);
 	m->count = 0;
 }
 
-/* At most BUS_PARTS_MAX parts; *is_more: the message goes on. -EAGAIN: nothing is there. */
-static int receive(struct bus_socket *s, struct bus_parts *m, bool *is_more)
+/* At most BUS_FRAMES_MAX frames; *is_more: the message goes on. -EAGAIN: nothing is there. */
+static int receive(struct bus_socket *s, struct bus_frames *m, bool *is_more)
 {
 	*is_more = true;
-	for (m->count = 0; *is_more && m->count < BUS_PARTS_MAX; m->count++) {
-		if (receive_part(s, &m->part[m->count])) {
-			release_parts(m);
+	for (m->count = 0; *is_more && m->count < BUS_FRAMES_MAX; m->count++) {
+		if (receive_frame(s, &m->frame[m->count])) {
+			release_frames(m);
 			return -EAGAIN;
 		}
-		*is_more = zmq_msg_more(&m->part[m->count]);
+		*is_more = zmq_msg_more(&m->frame[m->count]);
 	}
 	return 0;
 }
 
-/* One message, or the next piece of one that is dropped: no peer holds the loop for longer. */
+/* One message, or a piece of one with too many frames: its first one is refused by take for their
+ * number, the others are dropped. No peer holds the loop for longer. */
 static int receive_one(struct bus_socket *s)
 {
-	struct bus_parts m;
+	struct bus_frames m;
 	bool is_more;
 	int rc = receive(s, &m, &is_more);
 
 	if (rc)
 		return rc;
-	if (is_more && !s->is_skipping)
-		log_limited(&s->bus->malformed, LOG_WARN,
-			    "dropped a message of more than %d frames", BUS_FRAMES_MAX);
-	if (!is_more && !s->is_skipping)
+	if (!s->is_skipping)
 		s->take(s, &m);
 	s->is_skipping = is_more;
-	release_parts(&m);
+	release_frames(&m);
 	return 0;
 }
 

@@ -11,8 +11,8 @@
  *
  *	struct bus *b = bus_new(loop);
  *	rc = bus_allow(b, "/etc/plimsoll/loaders", why);
- *	rc = bus_listen_on(b, &(struct bus_listen){.endpoints = ..., .heard = on_frames}, &s, why);
- *	bus_send(s, peer, frames, count);	// not 0: lost, as any message may be
+ *	rc = bus_listen_on(b, &(struct bus_listen){.endpoints = ..., .heard = on_parts}, &s, why);
+ *	bus_send(s, peer, parts, count);	// not 0: lost, as any message may be
  *
  * Options: docs/STATE.md names the figures; SNDHWM and RCVHWM 100, LINGER 0 (results 2000 ms),
  * HEARTBEAT 1 s/2 s/3 s, HANDSHAKE 5 s, MAXMSGSIZE 1 MiB + 4 KiB, RECONNECT 200 ms to 10 s.
@@ -26,7 +26,9 @@
 #include "common/base/bug.h"
 #include "common/base/loop.h"
 
-#define BUS_FRAMES_MAX 16
+/* Of what is said and how it is packed: another one's messages are dropped and told. */
+#define BUS_VERSION 2
+#define BUS_PARTS_MAX 16
 #define BUS_MESSAGE_MAX_BYTES (1024u * 1024u + 4096u)
 #define BUS_BURST 64
 #define BUS_KEY_SIZE 41 /* Z85 text and its NUL */
@@ -35,7 +37,7 @@
 struct bus;
 struct bus_socket;
 
-struct bus_frame {
+struct bus_part { /* all parts of a message travel in one frame of ZeroMQ's */
 	const void *data;
 	size_t len_bytes;
 };
@@ -47,9 +49,9 @@ struct bus_peer {		  /* of a ROUTER: who spoke, where to answer */
 	size_t id_bytes;
 };
 
-/* frames are borrowed for the time of the call. peer is NULL on a DEALER. */
+/* parts are borrowed for the time of the call. peer is NULL on a DEALER. */
 typedef void bus_heard_fn(struct bus_socket *s, const struct bus_peer *peer,
-			  const struct bus_frame *frames, size_t count, void *ctx);
+			  const struct bus_part *parts, size_t count, void *ctx);
 
 struct bus_listen {		      /* a ROUTER; all borrowed until bus_listen_on returns */
 	const char *const *endpoints; /* ipc:///run/plimsoll/work, tcp://0.0.0.0:7070 */
@@ -91,10 +93,10 @@ void bus_socket_close(struct bus_socket *s); /* NULL is fine; from heard() too *
 
 /*
  * peer NULL on a DEALER. 0, -EHOSTUNREACH (gone, or not allowed any more), -EAGAIN (queue full, or
- * a DEALER without a connection), -EMSGSIZE (no frame, too many, too large). Never blocks.
+ * a DEALER without a connection), -EMSGSIZE (no part, too many, too large). Never blocks.
  */
 MUST_CHECK int bus_send(struct bus_socket *s, const struct bus_peer *peer,
-			const struct bus_frame *frames, size_t count);
+			const struct bus_part *parts, size_t count);
 
 /* A new key pair in Z85. */
 void bus_key_new(char public_key[BUS_KEY_SIZE], char secret_key[BUS_KEY_SIZE]);

@@ -12,11 +12,11 @@
 #include "common/bus/bus.h"
 
 #define BUS_ZAP_DOMAIN "plimsoll"
-/* A ROUTER's routing id stands before the frames that the owner sees. */
-#define BUS_PARTS_MAX (BUS_FRAMES_MAX + 1)
+/* Of ZeroMQ: 7 of a ZAP request; ours are one, behind a ROUTER's routing id. */
+#define BUS_FRAMES_MAX 8
 
-struct bus_parts { /* one message as it came */
-	zmq_msg_t part[BUS_PARTS_MAX];
+struct bus_frames { /* one message as it came */
+	zmq_msg_t frame[BUS_FRAMES_MAX];
 	size_t count;
 };
 
@@ -26,7 +26,7 @@ struct bus_socket {
 	void *zmq;
 	struct loop_watch watch;
 	struct loop_timer again; /* more is waiting than one turn may take */
-	void (*take)(struct bus_socket *s, struct bus_parts *m);
+	void (*take)(struct bus_socket *s, struct bus_frames *m);
 	bus_heard_fn *heard;
 	void *ctx;
 	bool is_router, is_draining, is_closed;
@@ -48,7 +48,7 @@ struct bus {
 	struct bus_list allowed;
 	struct stat seen; /* of the file when it was read */
 	struct loop_timer look;
-	struct log_limit refused, malformed, trouble;
+	struct log_limit refused, malformed, versions, trouble;
 };
 
 /* A socket that is in the bus' list and not watched yet. NULL with errno. */

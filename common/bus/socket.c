@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/bus/own.h"
+#include "common/bus/pack.h"
 
 /* In the header only with ZMQ_BUILD_DRAFT_API; Debian's 4.3.4 knows it. */
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
@@ -34,7 +35,7 @@ static const struct {
 
 static void set_options(void *zmq)
 {
-	int64_t max_bytes = BUS_MESSAGE_MAX_BYTES + CURVE_BYTES;
+	int64_t max_bytes = BUS_PACKED_MAX_BYTES + CURVE_BYTES;
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		bus_set_int(zmq, options[i].option, options[i].value);
@@ -55,23 +56,6 @@ static void allow_ipv6(void *zmq, const char *endpoint)
 
 /* ---- receiving ---- */
 
-static size_t frames_of(struct bus_parts *m, size_t first, struct bus_frame *frames)
-{
-	for (size_t i = first; i < m->count; i++)
-		frames[i - first] =
-			(struct bus_frame){zmq_msg_data(&m->part[i]), zmq_msg_size(&m->part[i])};
-	return m->count - first;
-}
-
-static size_t bytes_of(const struct bus_frame *frames, size_t count)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < count && sum <= BUS_MESSAGE_MAX_BYTES; i++)
-		sum += frames[i].len_bytes;
-	return sum;
-}
-
 static bool is_known(const struct bus *b, const struct bus_peer *p)
 {
 	const char *key = strmap_get(&b->allowed.names, p->name);
@@ -81,83 +65,107 @@ static bool is_known(const struct bus *b, const struct bus_peer *p)
 
 /* Who this is, by the User-Id that the ZAP handler gave: "NAME KEY". False: not, or not any more.
  */
-static bool read_peer(struct bus_socket *s, struct bus_parts *m, struct bus_peer *p)
+static bool read_peer(struct bus_socket *s, struct bus_frames *m, struct bus_peer *p)
 {
-	/* Not of part 0: a routing id that libzmq fetched while it was asked for events has none.
+	/* Not of frame 0: a routing id that libzmq fetched while it was asked for events has none.
 	 */
-	const char *user = m->count > 1 ? zmq_msg_gets(&m->part[1], "User-Id") : NULL, *blank;
+	const char *user = m->count > 1 ? zmq_msg_gets(&m->frame[1], "User-Id") : NULL, *blank;
 
 	blank = user ? strchr(user, ' ') : NULL;
 	if (!blank || blank - user >= BUS_NAME_SIZE || strlen(blank + 1) != BUS_KEY_SIZE - 1)
 		return false;
 	snprintf(p->name, sizeof(p->name), "%.*s", (int)(blank - user), user);
 	snprintf(p->key, sizeof(p->key), "%s", blank + 1);
-	p->id_bytes = MIN_OF(zmq_msg_size(&m->part[0]), sizeof(p->id));
-	memcpy(p->id, zmq_msg_data(&m->part[0]), p->id_bytes);
+	p->id_bytes = MIN_OF(zmq_msg_size(&m->frame[0]), sizeof(p->id));
+	memcpy(p->id, zmq_msg_data(&m->frame[0]), p->id_bytes);
 	return is_known(s->bus, p);
 }
 
-static void take(struct bus_socket *s, struct bus_parts *m)
+/* The last frame is the message; with more of ours it is one of version 1. */
+static int read_parts(struct bus_socket *s, struct bus_frames *m, struct bus_part *parts,
+		      size_t *count)
 {
-	struct bus_frame frames[BUS_PARTS_MAX];
-	struct bus_peer peer = {0};
-	size_t count = frames_of(m, s->is_router, frames);
+	zmq_msg_t *last = &m->frame[m->count - 1];
 
-	if (s->is_router && !read_peer(s, m, &peer))
+	if (m->count != (s->is_router ? 2 : 1))
+		return -EPROTONOSUPPORT;
+	return bus_unpack(zmq_msg_data(last), zmq_msg_size(last), parts, count);
+}
+
+static void tell_dropped(struct bus_socket *s, const char *who, int rc)
+{
+	if (rc == -EPROTONOSUPPORT)
+		log_limited(&s->bus->versions, LOG_ERROR,
+			    "dropped a message of %s, which does not speak version %d of the bus: "
+			    "bring both to the same release",
+			    who, BUS_VERSION);
+	else
+		log_limited(&s->bus->malformed, LOG_WARN, "dropped a malformed message of %s", who);
+}
+
+static void take(struct bus_socket *s, struct bus_frames *m)
+{
+	struct bus_part parts[BUS_PARTS_MAX];
+	struct bus_peer peer = {0};
+	size_t count;
+	int rc;
+
+	if (s->is_router && !read_peer(s, m, &peer)) {
 		log_limited(&s->bus->refused, LOG_WARN,
 			    "dropped a message of %s, whose key is not in the list any more",
 			    peer.name[0] ? peer.name : "a peer without a name");
-	else if (!count || count > BUS_FRAMES_MAX ||
-		 bytes_of(frames, count) > BUS_MESSAGE_MAX_BYTES)
-		log_limited(&s->bus->malformed, LOG_WARN, "dropped a message of %s: %zu frames",
-			    s->is_router ? peer.name : "the server", count);
+		return;
+	}
+	rc = read_parts(s, m, parts, &count);
+	if (rc)
+		tell_dropped(s, s->is_router ? peer.name : "the server", rc);
 	else
-		s->heard(s, s->is_router ? &peer : NULL, frames, count, s->ctx);
+		s->heard(s, s->is_router ? &peer : NULL, parts, count, s->ctx);
 }
 
 /* ---- sending ---- */
 
-static int send_part(struct bus_socket *s, const struct bus_frame *part, bool is_last)
+static int send_frame(struct bus_socket *s, zmq_msg_t *frame, int flags)
 {
 	int rc;
 
 	do
-		rc = zmq_send(s->zmq, part->data, part->len_bytes,
-			      ZMQ_DONTWAIT | (is_last ? 0 : ZMQ_SNDMORE));
+		rc = zmq_msg_send(frame, s->zmq, ZMQ_DONTWAIT | flags);
 	while (rc < 0 && errno == EINTR);
-	return rc < 0 ? -errno : 0;
-}
-
-/* When a pipe dies in the middle libzmq drops the rest, but wants to see the message's end. */
-static int send_parts(struct bus_socket *s, const struct bus_frame *parts, size_t count)
-{
-	int rc = send_part(s, &parts[0], count == 1);
-	bool is_begun = !rc;
-
-	for (size_t i = 1; i < count && is_begun; i++) {
-		int one = send_part(s, &parts[i], i + 1 == count);
-
-		rc = rc ? rc : one;
-	}
+	rc = rc < 0 ? -errno : 0;
+	if (rc)
+		zmq_msg_close(frame);
 	return rc;
 }
 
-int bus_send(struct bus_socket *s, const struct bus_peer *peer, const struct bus_frame *frames,
+static int send_id(struct bus_socket *s, const struct bus_peer *peer)
+{
+	zmq_msg_t id;
+
+	BUG_ON(zmq_msg_init_size(&id, peer->id_bytes) != 0);
+	memcpy(zmq_msg_data(&id), peer->id, peer->id_bytes);
+	return send_frame(s, &id, ZMQ_SNDMORE);
+}
+
+int bus_send(struct bus_socket *s, const struct bus_peer *peer, const struct bus_part *parts,
 	     size_t count)
 {
-	struct bus_frame parts[BUS_PARTS_MAX];
-	size_t before = peer ? 1 : 0;
-	int rc;
+	size_t len_bytes = bus_packed_bytes(parts, count);
+	zmq_msg_t frame;
+	int rc = 0;
 
 	BUG_ON(s->is_router != (peer != NULL));
-	if (!count || count > BUS_FRAMES_MAX || bytes_of(frames, count) > BUS_MESSAGE_MAX_BYTES)
+	if (!len_bytes)
 		return -EMSGSIZE;
 	if (peer && !is_known(s->bus, peer))
 		return -EHOSTUNREACH;
 	if (peer)
-		parts[0] = (struct bus_frame){peer->id, peer->id_bytes};
-	memcpy(parts + before, frames, count * sizeof(*frames));
-	rc = send_parts(s, parts, before + count);
+		rc = send_id(s, peer);
+	if (!rc) {
+		BUG_ON(zmq_msg_init_size(&frame, len_bytes) != 0);
+		bus_pack(parts, count, zmq_msg_data(&frame));
+		rc = send_frame(s, &frame, 0);
+	}
 	/* Sending may have eaten the edge of something that came meanwhile. */
 	if (!s->is_draining && (bus_socket_events(s) & ZMQ_POLLIN))
 		loop_timer_set_in(s->bus->loop, &s->again, 0);

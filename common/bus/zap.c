@@ -8,7 +8,7 @@
 
 #include "common/bus/own.h"
 
-enum { VERSION, REQUEST, DOMAIN_NAME, ADDRESS, ROUTING_ID, MECHANISM, CREDENTIALS, REQUEST_PARTS };
+enum { VERSION, REQUEST, DOMAIN_NAME, ADDRESS, ROUTING_ID, MECHANISM, CREDENTIALS, REQUEST_FRAMES };
 
 static bool is_text(zmq_msg_t *m, const char *want)
 {
@@ -18,20 +18,20 @@ static bool is_text(zmq_msg_t *m, const char *want)
 }
 
 /* The peer's public key in Z85, or false when this is no CURVE request of our domain. */
-static bool read_key(struct bus_parts *m, char key[BUS_KEY_SIZE])
+static bool read_key(struct bus_frames *m, char key[BUS_KEY_SIZE])
 {
-	if (m->count != REQUEST_PARTS || !is_text(&m->part[VERSION], "1.0") ||
-	    !is_text(&m->part[DOMAIN_NAME], BUS_ZAP_DOMAIN) ||
-	    !is_text(&m->part[MECHANISM], "CURVE") || zmq_msg_size(&m->part[CREDENTIALS]) != 32)
+	if (m->count != REQUEST_FRAMES || !is_text(&m->frame[VERSION], "1.0") ||
+	    !is_text(&m->frame[DOMAIN_NAME], BUS_ZAP_DOMAIN) ||
+	    !is_text(&m->frame[MECHANISM], "CURVE") || zmq_msg_size(&m->frame[CREDENTIALS]) != 32)
 		return false;
-	return zmq_z85_encode(key, zmq_msg_data(&m->part[CREDENTIALS]), 32) != NULL;
+	return zmq_z85_encode(key, zmq_msg_data(&m->frame[CREDENTIALS]), 32) != NULL;
 }
 
 /* Both name and key, so that a name that was revoked and given to a new key is another peer. */
 static void answer(struct bus_socket *s, zmq_msg_t *request, const char *name, const char *key)
 {
 	char *user = name ? x_asprintf("%s %s", name, key) : x_strdup("");
-	const struct bus_frame frames[] = {
+	const struct bus_part frames[] = {
 		{"1.0", 3},
 		{request ? zmq_msg_data(request) : "", request ? zmq_msg_size(request) : 0},
 		{name ? "200" : "300", 3},
@@ -46,7 +46,7 @@ static void answer(struct bus_socket *s, zmq_msg_t *request, const char *name, c
 	free(user);
 }
 
-static void take(struct bus_socket *s, struct bus_parts *m)
+static void take(struct bus_socket *s, struct bus_frames *m)
 {
 	char key[BUS_KEY_SIZE] = "";
 	const char *name = read_key(m, key) ? strmap_get(&s->bus->allowed.keys, key) : NULL;
@@ -54,11 +54,11 @@ static void take(struct bus_socket *s, struct bus_parts *m)
 	if (!name)
 		log_limited(&s->bus->refused, LOG_WARN,
 			    "refused a connection from %.*s: %s%s is not in %s",
-			    m->count > ADDRESS ? (int)zmq_msg_size(&m->part[ADDRESS]) : 1,
-			    m->count > ADDRESS ? (char *)zmq_msg_data(&m->part[ADDRESS]) : "?",
+			    m->count > ADDRESS ? (int)zmq_msg_size(&m->frame[ADDRESS]) : 1,
+			    m->count > ADDRESS ? (char *)zmq_msg_data(&m->frame[ADDRESS]) : "?",
 			    key[0] ? "the public key " : "no CURVE key, or it", key,
 			    s->bus->allow_path ? s->bus->allow_path : "any list");
-	answer(s, m->count > REQUEST ? &m->part[REQUEST] : NULL, name, key);
+	answer(s, m->count > REQUEST ? &m->frame[REQUEST] : NULL, name, key);
 }
 
 void bus_zap_open(struct bus *b)

@@ -27,7 +27,7 @@ static void take_ready(struct broker *b, const struct bus_peer *peer, const stru
 }
 
 static void heard(struct bus_socket *socket, const struct bus_peer *peer,
-		  const struct bus_frame *frames, size_t count, void *ctx)
+		  const struct bus_part *parts, size_t count, void *ctx)
 {
 	static void (*const takes[WIRE_KIND_COUNT])(struct broker * b, const struct bus_peer *peer,
 						    const struct wire *m) = {
@@ -39,8 +39,8 @@ static void heard(struct bus_socket *socket, const struct bus_peer *peer,
 	struct wire m;
 
 	(void)socket;
-	if (wire_read(&m, frames, count) != 0 || !takes[m.kind])
-		wire_blame(peer->name, frames, count);
+	if (wire_read(&m, parts, count) != 0 || !takes[m.kind])
+		wire_blame(peer->name, parts, count);
 	else
 		takes[m.kind](b, peer, &m);
 	wire_release(&m);

@@ -6,7 +6,7 @@
  * The broker keeps nothing that matters: loaders say READY again, leases are in Redis. It also
  * turns the loops of recovery: pl_reap each second, pl_audit each minute.
  *
- * Messages (frames are text; docs/BUS.md). clock is the sender's own and is echoed as it came;
+ * Messages (parts are text; docs/BUS.md). clock is the sender's own and is echoed as it came;
  * wall_ms is the broker's. The owner of a shard is <name by key>/<nonce of that process>.
  *
  *	READY version nonce free slots taken accounts clock	-> READY-ACK lease_ms clock wall_ms

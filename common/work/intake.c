@@ -79,7 +79,7 @@ static void remove_file(const struct intake *in, const char *name)
 
 /* ---- checking ---- */
 
-/* The collector believes the event, not the frames: both places of it that name a run must be
+/* The collector believes the event, not the parts: both places of it that name a run must be
  * right. */
 static bool is_of_shard(const struct event *ev, const struct wire *m)
 {
@@ -90,7 +90,7 @@ static bool is_of_shard(const struct event *ev, const struct wire *m)
 	       json_int(json_at(ev->data, "shard.index")) == m->number[SHARD_INDEX];
 }
 
-/* The event is what the frames say: of this run and shard, whole. */
+/* The event is what the parts say: of this run and shard, whole. */
 static int check(const struct wire *m, char why[EVENT_WHY_SIZE])
 {
 	char sha[SHA256_HEX_SIZE];
@@ -231,14 +231,14 @@ static void take_result(struct intake *in, const struct bus_peer *peer, const st
 	commit(a, m);
 }
 
-static void heard(struct bus_socket *s, const struct bus_peer *peer, const struct bus_frame *frames,
+static void heard(struct bus_socket *s, const struct bus_peer *peer, const struct bus_part *parts,
 		  size_t count, void *ctx)
 {
 	struct wire m;
 
 	(void)s;
-	if (wire_read(&m, frames, count) != 0 || m.kind != WIRE_RESULT)
-		wire_blame(peer->name, frames, count);
+	if (wire_read(&m, parts, count) != 0 || m.kind != WIRE_RESULT)
+		wire_blame(peer->name, parts, count);
 	else
 		take_result(ctx, peer, &m);
 	wire_release(&m);

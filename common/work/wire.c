@@ -84,7 +84,7 @@ static bool field_is_fine(struct wire *m, char form, size_t i)
 	}
 }
 
-static enum wire_kind kind_of(const struct bus_frame *first)
+static enum wire_kind kind_of(const struct bus_part *first)
 {
 	size_t k = 0;
 
@@ -95,13 +95,13 @@ static enum wire_kind kind_of(const struct bus_frame *first)
 }
 
 /* Copies first, for the pointers into the store: it moves while it grows. */
-static int store(struct wire *m, const struct bus_frame *frames)
+static int store(struct wire *m, const struct bus_part *parts)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < m->count; i++) {
-		m->len_bytes[i] = frames[i].len_bytes;
-		buf_add(&m->store, frames[i].data, frames[i].len_bytes);
+		m->len_bytes[i] = parts[i].len_bytes;
+		buf_add(&m->store, parts[i].data, parts[i].len_bytes);
 		buf_addc(&m->store, '\0');
 	}
 	if (buf_is_over(&m->store))
@@ -113,18 +113,18 @@ static int store(struct wire *m, const struct bus_frame *frames)
 	return 0;
 }
 
-int wire_read(struct wire *m, const struct bus_frame *frames, size_t count)
+int wire_read(struct wire *m, const struct bus_part *parts, size_t count)
 {
 	const char *form;
 
 	memset(m, 0, sizeof(*m));
-	buf_init(&m->store, BUS_MESSAGE_MAX_BYTES + BUS_FRAMES_MAX);
-	m->kind = count ? kind_of(&frames[0]) : WIRE_KIND_COUNT;
+	buf_init(&m->store, BUS_MESSAGE_MAX_BYTES + BUS_PARTS_MAX);
+	m->kind = count ? kind_of(&parts[0]) : WIRE_KIND_COUNT;
 	if (m->kind == WIRE_KIND_COUNT)
 		return -EINVAL;
 	form = kinds[m->kind].form;
 	m->count = strlen(form);
-	if (count < m->count + 1 || store(m, frames + 1) != 0)
+	if (count < m->count + 1 || store(m, parts + 1) != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < m->count; i++)
 		if (!field_is_fine(m, form[i], i))
@@ -137,26 +137,26 @@ void wire_release(struct wire *m)
 	buf_release(&m->store);
 }
 
-void wire_blame(const char *who, const struct bus_frame *frames, size_t count)
+void wire_blame(const char *who, const struct bus_part *parts, size_t count)
 {
 	static struct log_limit limits[WIRE_KIND_COUNT + 1];
-	enum wire_kind kind = count ? kind_of(&frames[0]) : WIRE_KIND_COUNT;
+	enum wire_kind kind = count ? kind_of(&parts[0]) : WIRE_KIND_COUNT;
 
-	log_limited(&limits[kind], LOG_WARN, "dropped a malformed message of %s (%s, %zu frames)",
+	log_limited(&limits[kind], LOG_WARN, "dropped a malformed message of %s (%s, %zu parts)",
 		    who, kind < WIRE_KIND_COUNT ? kinds[kind].word : "unknown", count);
 }
 
 void wire_begin(struct wire_out *o, enum wire_kind kind)
 {
 	o->kind = kind;
-	o->frames[0] = (struct bus_frame){kinds[kind].word, strlen(kinds[kind].word)};
+	o->parts[0] = (struct bus_part){kinds[kind].word, strlen(kinds[kind].word)};
 	o->count = 1;
 }
 
 void wire_bytes(struct wire_out *o, const char *data, size_t len_bytes)
 {
 	BUG_ON(o->count > strlen(kinds[o->kind].form));
-	o->frames[o->count++] = (struct bus_frame){data, len_bytes};
+	o->parts[o->count++] = (struct bus_part){data, len_bytes};
 }
 
 void wire_text(struct wire_out *o, const char *text)
@@ -180,5 +180,5 @@ void wire_number(struct wire_out *o, int64_t n)
 int wire_send(const struct wire_out *o, struct bus_socket *s, const struct bus_peer *peer)
 {
 	BUG_ON(o->count != strlen(kinds[o->kind].form) + 1);
-	return bus_send(s, peer, o->frames, o->count);
+	return bus_send(s, peer, o->parts, o->count);
 }

@@ -1,12 +1,12 @@
 /*
- * wire.h - the messages between loaders, broker and intake: their frames (rank 4).
+ * wire.h - the messages between loaders, broker and intake: their parts (rank 4).
  *
- * One table says what each message holds. A frame is text: a word ([A-Za-z0-9._-], at most 64), a
+ * One table says what each message holds. A part is text: a word ([A-Za-z0-9._-], at most 64), a
  * number (0 to 2^53), a text (printable, at most 4 KiB), a SHA-256 in hex, or an event's line. More
- * frames than the table has are ignored, so that a newer peer may say more.
+ * parts than the table has are ignored, so that a newer peer may say more.
  *
  *	struct wire m;
- *	if (wire_read(&m, frames, count) == 0 && m.kind == WIRE_BEAT)
+ *	if (wire_read(&m, parts, count) == 0 && m.kind == WIRE_BEAT)
  *		use(m.text[BEAT_RUN], m.number[BEAT_INDEX]);
  *	wire_release(&m);
  *
@@ -16,8 +16,8 @@
  *	wire_send(&out, socket, peer);
  *
  * DIAGNOSTICS
- *	-EINVAL: not one of ours, or a frame is not what it should be. wire_blame counts and tells,
- *	once in a while for each kind. Sending other frames than the table has is a bug.
+ *	-EINVAL: not one of ours, or a part is not what it should be. wire_blame counts and tells,
+ *	once in a while for each kind. Sending other parts than the table has is a bug.
  */
 #ifndef PLIMSOLL_WORK_WIRE_H
 #define PLIMSOLL_WORK_WIRE_H
@@ -27,9 +27,9 @@
 #include "common/base/buf.h"
 #include "common/bus/bus.h"
 
-/* X(symbol, word, its frames: n number, i index of a shard, w word, t text, h SHA-256, l line) */
+/* X(symbol, word, its parts: n number, i index of a shard, w word, t text, h SHA-256, l line) */
 #define WIRE_KINDS(X)                                                                              \
-	X(WIRE_READY, "READY", "nwnnntn")                                                          \
+	X(WIRE_READY, "READY", "wnnntn")                                                           \
 	X(WIRE_READY_ACK, "READY-ACK", "nnn")                                                      \
 	X(WIRE_WORK, "WORK", "wiwnnnl")                                                            \
 	X(WIRE_BEAT, "BEAT", "wiwwnn")                                                             \
@@ -46,22 +46,13 @@ enum wire_kind {
 		WIRE_KIND_COUNT
 };
 
-#define WIRE_VERSION 1
 #define WIRE_FIELDS_MAX 7
 #define WIRE_WORD_SIZE 65
 #define WIRE_TEXT_MAX_BYTES 4096u
 
-/* Places of the frames behind the first. All about a shard begin alike. */
+/* Places of the parts behind the first. All about a shard begin alike. */
 enum { SHARD_RUN, SHARD_INDEX, SHARD_TOKEN };
-enum {
-	READY_VERSION,
-	READY_NONCE,
-	READY_FREE,
-	READY_SLOTS,
-	READY_TAKEN,
-	READY_ACCOUNTS,
-	READY_CLOCK
-};
+enum { READY_NONCE, READY_FREE, READY_SLOTS, READY_TAKEN, READY_ACCOUNTS, READY_CLOCK };
 enum { READY_ACK_LEASE, READY_ACK_CLOCK, READY_ACK_WALL };
 enum { WORK_LEASE = 3, WORK_START, WORK_ATTEMPT, WORK_LINE };
 enum { BEAT_NONCE = 3, BEAT_RUNNING, BEAT_CLOCK };
@@ -80,14 +71,14 @@ struct wire {
 };
 
 /* Fills m, to be released also after failure. -EINVAL. */
-MUST_CHECK int wire_read(struct wire *m, const struct bus_frame *frames, size_t count);
+MUST_CHECK int wire_read(struct wire *m, const struct bus_part *parts, size_t count);
 void wire_release(struct wire *m);
 /* Tells that a message of `who` was dropped. */
-void wire_blame(const char *who, const struct bus_frame *frames, size_t count);
+void wire_blame(const char *who, const struct bus_part *parts, size_t count);
 
 struct wire_out {
 	enum wire_kind kind;
-	struct bus_frame frames[WIRE_FIELDS_MAX + 1];
+	struct bus_part parts[WIRE_FIELDS_MAX + 1];
 	size_t count;
 	char numbers[WIRE_FIELDS_MAX][24];
 };

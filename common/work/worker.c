@@ -10,7 +10,7 @@
 
 #define TOLD_OFFSET_US (100 * INT64_C(1000)) /* a change of this size is worth a line */
 #define RESULTS_LINGER_MS 2000
-#define CONNECT_PATIENCE_NS (6 * NS_PER_S) /* a start or a restart of the planner is no trouble */
+#define PATIENCE_NS (6 * NS_PER_S) /* a start or a restart of the planner is no trouble */
 
 /* ---- READY ---- */
 
@@ -31,7 +31,6 @@ static void say_ready(struct worker *w)
 	struct wire_out o;
 
 	wire_begin(&o, WIRE_READY);
-	wire_number(&o, WIRE_VERSION);
 	wire_text(&o, w->nonce);
 	wire_number(&o, (int64_t)room);
 	wire_number(&o, (int64_t)(room + held_count(w, busy)));
@@ -45,12 +44,23 @@ static void say_ready(struct worker *w)
 		log_limited(&w->deaf, LOG_WARN, "the planner cannot be reached; trying again");
 }
 
+/* It lets us in and answers nothing: that is how one of another version looks from here. */
+static void blame_silence(struct worker *w)
+{
+	if (w->is_broker_told && mono_diff_ns(mono_now(), w->answered_at) > PATIENCE_NS)
+		log_limited(&w->mute, LOG_WARN,
+			    "the planner does not answer: it hangs, or it does not speak version "
+			    "%d of the bus (its log says so)",
+			    BUS_VERSION);
+}
+
 /* Without a connection it is tried again soon: a planner that is back has work for us. */
 static void on_ready_timer(struct loop *l, struct loop_timer *t)
 {
 	struct worker *w = CONTAINER_OF(t, struct worker, ready_timer);
 
 	say_ready(w);
+	blame_silence(w);
 	loop_timer_set_in(l, t, w->is_broker_told ? READY_NS : READY_NS / 20);
 }
 
@@ -96,6 +106,7 @@ bool worker_clock_offset_ms(const struct worker *w, double *out)
 
 static void take_ready_ack(struct worker *w, const struct wire *m)
 {
+	w->answered_at = mono_now();
 	look_at_clock(w, m->number[READY_ACK_CLOCK], m->number[READY_ACK_WALL]);
 }
 
@@ -106,7 +117,7 @@ static void take_beat_ack(struct worker *w, const struct wire *m)
 }
 
 static void broker_heard(struct bus_socket *s, const struct bus_peer *peer,
-			 const struct bus_frame *frames, size_t count, void *ctx)
+			 const struct bus_part *parts, size_t count, void *ctx)
 {
 	static void (*const takes[WIRE_KIND_COUNT])(struct worker * w, const struct wire *m) = {
 		[WIRE_READY_ACK] = take_ready_ack,
@@ -118,8 +129,8 @@ static void broker_heard(struct bus_socket *s, const struct bus_peer *peer,
 	struct wire m;
 
 	(void)s, (void)peer;
-	if (wire_read(&m, frames, count) != 0 || !takes[m.kind])
-		wire_blame("the planner", frames, count);
+	if (wire_read(&m, parts, count) != 0 || !takes[m.kind])
+		wire_blame("the planner", parts, count);
 	else
 		takes[m.kind](w, &m);
 	wire_release(&m);
@@ -229,7 +240,7 @@ struct worker *worker_open(struct loop *l, const struct config_bus *settings,
 		return NULL;
 	}
 	w->ready_timer.run = on_ready_timer;
-	w->told_at = mono_now();
+	w->told_at = w->answered_at = mono_now();
 	w->due_timer.run = on_due;
 	if (w->spool.count)
 		log_info("%zu results of an earlier process are sent again", w->spool.count);
@@ -265,7 +276,7 @@ void worker_stop(struct worker *w)
 
 bool worker_is_connected(const struct worker *w)
 {
-	return w->is_broker_told || mono_diff_ns(mono_now(), w->told_at) < CONNECT_PATIENCE_NS;
+	return w->is_broker_told || mono_diff_ns(mono_now(), w->told_at) < PATIENCE_NS;
 }
 
 size_t worker_held(const struct worker *w)

@@ -60,10 +60,11 @@ struct worker {
 	int64_t told_offset_us; /* the last one that was logged */
 	int64_t taken;		/* WORKs ever */
 	bool is_stopping, has_told_offset, is_broker_told;
-	struct mono told_at; /* when a READY left last; at first: when we began */
+	struct mono told_at;	 /* when a READY left last; at first: when we began */
+	struct mono answered_at; /* when one was answered last; at first: when we began */
 	struct loop_timer ready_timer, due_timer;
 	struct loop_guard guard;
-	struct log_limit deaf;
+	struct log_limit deaf, mute;
 };
 
 void worker_say_ready_soon(struct worker *w);
@@ -85,8 +86,8 @@ void held_free(struct worker *w);
 
 /* worker_results.c */
 void results_keep(struct worker *w, const struct held *h, const char *line, size_t len_bytes);
-void results_heard(struct bus_socket *s, const struct bus_peer *peer,
-		   const struct bus_frame *frames, size_t count, void *ctx);
+void results_heard(struct bus_socket *s, const struct bus_peer *peer, const struct bus_part *parts,
+		   size_t count, void *ctx);
 int64_t results_turn(struct worker *w, int64_t now_us);
 
 #endif

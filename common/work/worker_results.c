@@ -107,15 +107,15 @@ static void take_ack(struct worker *w, const struct wire *m)
 		worker_say_ready_soon(w);
 }
 
-void results_heard(struct bus_socket *s, const struct bus_peer *peer,
-		   const struct bus_frame *frames, size_t count, void *ctx)
+void results_heard(struct bus_socket *s, const struct bus_peer *peer, const struct bus_part *parts,
+		   size_t count, void *ctx)
 {
 	struct worker *w = ctx;
 	struct wire m;
 
 	(void)s, (void)peer;
-	if (wire_read(&m, frames, count) != 0 || m.kind != WIRE_ACK)
-		wire_blame("the collector", frames, count);
+	if (wire_read(&m, parts, count) != 0 || m.kind != WIRE_ACK)
+		wire_blame("the collector", parts, count);
 	else
 		take_ack(w, &m);
 	wire_release(&m);

@@ -27,6 +27,7 @@
 #include "common/base/rng.h"
 #include "common/base/unit.h"
 #include "common/bus/allow.h"
+#include "common/bus/pack.h"
 #include "common/config/config.h"
 #include "common/engine/http1.h"
 #include "common/event/event.h"
@@ -348,25 +349,45 @@ static void one_loaders(const char *in, size_t len_bytes, struct rng *r)
 	free(text);
 }
 
-/* Lines as the frames of a message. */
+/* What is unpacked is what was packed. A ~ stands for a NUL, for seeds are text. */
+static void one_pack(const char *in, size_t len_bytes, struct rng *r)
+{
+	char *frame = malloc(len_bytes + 1), *again = malloc(len_bytes + 1);
+	struct bus_part parts[BUS_PARTS_MAX];
+	size_t count;
+
+	(void)r;
+	must(frame && again, "room for a frame");
+	for (size_t i = 0; i < len_bytes; i++)
+		frame[i] = (char)(in[i] == '~' ? 0 : in[i]);
+	if (bus_unpack(frame, len_bytes, parts, &count) == 0) {
+		must(bus_packed_bytes(parts, count) == len_bytes, "all of the frame is parts");
+		bus_pack(parts, count, again);
+		must(!memcmp(frame, again, len_bytes), "there is one way to pack");
+	}
+	free(frame);
+	free(again);
+}
+
+/* Lines as the parts of a message. */
 static void one_wire(const char *in, size_t len_bytes, struct rng *r)
 {
-	struct bus_frame frames[BUS_FRAMES_MAX];
+	struct bus_part parts[BUS_PARTS_MAX];
 	const char *end = in + len_bytes;
 	size_t count = 0;
 	struct wire m;
 
 	(void)r;
-	for (const char *at = in; at <= end && count < ARRAY_LEN(frames); count++) {
+	for (const char *at = in; at <= end && count < ARRAY_LEN(parts); count++) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 
 		stop = stop ? stop : end;
-		frames[count] = (struct bus_frame){at, (size_t)(stop - at)};
+		parts[count] = (struct bus_part){at, (size_t)(stop - at)};
 		at = stop + 1;
 	}
-	if (wire_read(&m, frames, count) == 0)
+	if (wire_read(&m, parts, count) == 0)
 		for (size_t i = 0; i < m.count; i++)
-			must(strlen(m.text[i]) == m.len_bytes[i], "a frame is text");
+			must(strlen(m.text[i]) == m.len_bytes[i], "a part is text");
 	wire_release(&m);
 }
 
@@ -409,8 +430,10 @@ static const char *const loaders_seeds[] = {
 	"# who\nl1 rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\nl2 "
 	"JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n",
 	NULL};
+static const char *const pack_seeds[] = {"\2~~~~", "\2~~~\3ACK~~~\2ra~~~~~~~\2OK", "\2~~\1~",
+					 "\2\xff\xff\xff\xff~~~\1x", NULL};
 static const char *const wire_seeds[] = {
-	"READY\n1\nn1\n2\n4\n0\nprod,web\n5",
+	"READY\nn1\n2\n4\n0\nprod,web\n5",
 	"READY-ACK\n30000\n5\n1790000000000",
 	"WORK\nr1\n0\n7.n\n30000\n0\n0\n{}",
 	"BEAT\nr1\n0\n7.n\nn1\n1\n5",
@@ -504,6 +527,7 @@ static const struct target {
 	{"function", one_function, function_seeds},
 	{"signature", one_signature, signature_seeds},
 	{"loaders", one_loaders, loaders_seeds},
+	{"pack", one_pack, pack_seeds},
 	{"wire", one_wire, wire_seeds},
 	{"template", one_template, template_seeds},
 	{"csv", one_csv, csv_seeds},

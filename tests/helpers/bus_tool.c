@@ -34,26 +34,26 @@ struct tool {
 };
 
 static void on_heard(struct bus_socket *s, const struct bus_peer *peer,
-		     const struct bus_frame *frames, size_t count, void *ctx)
+		     const struct bus_part *parts, size_t count, void *ctx)
 {
 	struct tool *t = ctx;
-	int len = (int)MIN_OF(frames[0].len_bytes, (size_t)200), rc;
+	int len = (int)MIN_OF(parts[0].len_bytes, (size_t)200), rc;
 
 	if (!peer) {
-		printf("answer %.*s\n", len, (const char *)frames[0].data);
+		printf("answer %.*s\n", len, (const char *)parts[0].data);
 		return;
 	}
-	printf("heard %s %zu %zu %.*s\n", peer->name, count, frames[0].len_bytes, len,
-	       (const char *)frames[0].data);
+	printf("heard %s %zu %zu %.*s\n", peer->name, count, parts[0].len_bytes, len,
+	       (const char *)parts[0].data);
 	t->last = *peer;
-	rc = bus_send(s, peer, frames, count);
+	rc = bus_send(s, peer, parts, count);
 	if (rc)
 		printf("sent %s\n", strerror(-rc));
 }
 
 static void take_line(struct tool *t)
 {
-	struct bus_frame f = {t->line, strlen(t->line)};
+	struct bus_part f = {t->line, strlen(t->line)};
 	int rc = bus_send(t->socket, t->is_server ? &t->last : NULL, &f, 1);
 
 	t->has_line = rc == -EAGAIN && !t->is_server;

@@ -5,7 +5,7 @@ pyzmq that say whatever they like.
 	w.broker(); w.intake(); l1 = w.worker("l1", slots=2, duration_ms=50)
 	run = w.plan("prod/hello", shards=2)				# a run that is ready to be leased
 	wait_for("the result", lambda: w.state(run) == "measured")
-	peer = Peer(bus, "l2", "work"); peer.say("READY", 1, "n2", 1, 1, 0, "*", 5); peer.hear()
+	peer = Peer(bus, "l2", "work"); peer.say("READY", "n2", 1, 1, 0, "*", 5); peer.hear()
 """
 import itertools
 import json
@@ -13,6 +13,7 @@ import os
 import time
 
 from .bus import Process
+from .packed import pack, unpack
 from .programs import binary, dying_with_us, example, lines
 from .servers import wait_for
 
@@ -122,13 +123,14 @@ class Peer:
         self.socket.connect(work if endpoint == "work" else results)
 
     def say(self, *words):
-        self.socket.send_multipart([w if isinstance(w, bytes) else str(w).encode() for w in words])
+        self.socket.send(pack(words))
 
     def hear(self, timeout_s=5):
         """The next message as a list of texts, or None."""
         if not self.socket.poll(timeout_s * 1000):
             return None
-        return [frame.decode() for frame in self.socket.recv_multipart()]
+        (frame,) = self.socket.recv_multipart()
+        return [part.decode() for part in unpack(frame)]
 
     def hear_until(self, word, timeout_s=10):
         """The next message of this kind; others are kept for later."""

@@ -10,6 +10,7 @@ import time
 import pytest
 import zmq
 
+from helpers.packed import pack
 from helpers.programs import build_dir, dying_with_us, pl
 from helpers.servers import free_port, wait_for
 
@@ -110,8 +111,8 @@ def test_a_foreign_peer_is_known_by_its_key(site):
     server = site.serve()
     for name in ("one", "two"):
         s = site.foreign(name)
-        s.send_multipart([b"hello", b"", b"x"])
-        assert s.recv_multipart() == [b"hello", b"", b"x"]
+        s.send(pack(["hello", "", "x"]))
+        assert s.recv_multipart() == [pack(["hello", "", "x"])]
         server.wait(f"heard {name} 3 5 hello")
 
 
@@ -119,7 +120,7 @@ def test_a_foreign_peer_is_known_by_its_key(site):
 def test_ten_thousand_messages_of_a_foreign_peer_arrive_and_then_it_is_quiet(site):
     server, s = site.serve(), site.foreign(rcvhwm=100000)
     for i in range(10000):
-        s.send(b"x")
+        s.send(pack(["x"]))
     server.wait("heard one 1 1 x", 10000)
     before_s, end = server.cpu_s(), time.monotonic() + 1
     wait_for("a second", lambda: time.monotonic() > end)
@@ -128,7 +129,7 @@ def test_ten_thousand_messages_of_a_foreign_peer_arrive_and_then_it_is_quiet(sit
 
 def test_every_descriptor_closes_on_exec(site):
     server, s = site.serve(), site.foreign()
-    s.send(b"x")
+    s.send(pack(["x"]))
     server.wait("heard")
     folder = f"/proc/{server.process.pid}/fdinfo"
     flags = {fd: int(open(f"{folder}/{fd}").read().split("flags:")[1].split()[0], 8) for fd in os.listdir(folder) if int(fd) > 2}
@@ -137,38 +138,47 @@ def test_every_descriptor_closes_on_exec(site):
 
 def test_one_byte_too_many_costs_only_the_senders_connection(site):
     server, good, bad = site.serve(), site.foreign("one"), site.foreign("two")
-    good.send(b"a" * MAX_BYTES)
+    good.send(pack(["a" * MAX_BYTES]))
     server.wait(f"heard one 1 {MAX_BYTES} ")
-    bad.send(b"b" * (MAX_BYTES + 100))
-    bad.send(b"after")
-    good.send(b"still here")
+    bad.send(pack(["b" * (MAX_BYTES + 200)]))
+    bad.send(pack(["after"]))
+    good.send(pack(["still here"]))
     server.wait("heard one 1 10 still here")
-    bad.send(b"back")
+    bad.send(pack(["back"]))
     server.wait("heard two 1 4 back")
-    assert server.count(f"heard two 1 {MAX_BYTES + 100}") == 0
+    assert server.count(f"heard two 1 {MAX_BYTES + 200}") == 0
 
 
-@pytest.mark.parametrize("frames", [[b""], [b""] * 16, [b""] * 17, [b"x"] * 1000, [b"", b"x" * MAX_BYTES]])
-def test_odd_messages_hurt_nobody(site, frames):
+@pytest.mark.parametrize("frames, told", [
+    ([b""], "malformed"), ([b"\x02"], "malformed"), ([pack(["x"])[:-1]], "malformed"), ([pack(["x"]) + b"\0"], "malformed"),
+    ([pack([""] * 17)], "malformed"), ([pack(["x" * MAX_BYTES, "x"])], "malformed"),
+    ([b"READY", b"1", b"n1", b"1", b"1", b"0", b"*", b"5"], "does not speak version 2"), ([pack(["x"])] * 2, "does not speak version 2"),
+    ([pack(["x"], version=3)], "does not speak version 2"), ([b"READY"], "does not speak version 2"),
+    ([b""] * 9, "does not speak version 2"), ([b"x"] * 1000, "does not speak version 2"), ([b"", b"x" * MAX_BYTES], "does not speak version 2"),
+])
+def test_odd_messages_are_told_and_hurt_nobody(site, frames, told):
     server = site.serve()
     odd, good = site.foreign("two"), site.foreign("one")
     odd.send_multipart(frames)
-    odd.send(b"odd lives")
-    good.send(b"good lives")
+    odd.send(pack(["odd lives"]))
+    good.send(pack(["good lives"]))
     server.wait("heard one 1 10 good lives")
     server.wait("heard two 1 9 odd lives")
+    assert server.count("heard") == 2
+    wait_for(f"{told} in {server.talk}", lambda: told in "".join(server.talk))
 
 
 def test_a_req_and_a_router_as_peers_hurt_nobody(site):
-    server = site.serve()
+    server, good = site.serve(), site.foreign("one")
     req = site.foreign("one", zmq.REQ)
-    req.send(b"hello")
-    server.wait("heard one 2 0 ")
+    req.send(pack(["hello"]))  # a REQ puts an empty frame before it
     router = site.foreign("two", zmq.ROUTER)
     router.router_mandatory = 1
     with pytest.raises(zmq.ZMQError):
         router.send_multipart([b"x", b"y"])
-    req.recv()
+    wait_for("the REQ's message", lambda: "dropped a message of one" in "".join(server.talk))
+    good.send(pack(["good lives"]))
+    server.wait("heard one 1 10 good lives")
     assert server.process.poll() is None
 
 
@@ -184,7 +194,7 @@ def test_bytes_that_are_no_peer_hurt_nobody(site, wire):
     address = site.tcp.removeprefix("tcp://").split(":")
     with socket.create_connection((address[0], int(address[1])), 5) as s:
         s.sendall(wire)
-        good.send(b"hello")
+        good.send(pack(["hello"]))
         server.wait("heard one 1 5 hello")
         assert server.count("heard") == 1 and server.process.poll() is None
 

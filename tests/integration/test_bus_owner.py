@@ -19,7 +19,7 @@ class Loader:
         self.results = Peer(bus, name, "results", routing_id)
 
     def ready(self, free=1, nonce=None):
-        self.work.say("READY", 1, nonce or self.nonce, free, 1, 0, "*", 5)
+        self.work.say("READY", nonce or self.nonce, free, 1, 0, "*", 5)
         return self.work.hear_until("READY-ACK")
 
     def take_work(self):
@@ -110,7 +110,7 @@ def test_a_routing_id_takes_nothing_away(work, loader):
     victim = loader("l1", routing_id=b"l1")
     assert victim.ready(free=0)
     thief = loader("l2", routing_id=b"l1")
-    thief.work.say("READY", 1, victim.nonce, 1, 1, 0, "*", 5)
+    thief.work.say("READY", victim.nonce, 1, 1, 0, "*", 5)
     assert thief.work.hear(1.5) is None
     run = work.plan()
     assert victim.take_work()[0] == run
@@ -161,7 +161,7 @@ def test_other_words_about_a_shard_that_is_done_leave_no_file(work, loader):
 @pytest.mark.parametrize("message", [
     [], ["READY"], ["WORK", "r", 0, "t", 1, 1, 0, "{}"], ["BEAT", "../x", 0, "1.n", "n", 1, 1], ["BEAT", "r1", -1, "1.n", "n", 1, 1],
     ["BEAT", "r1", 5000, "1.n", "n", 1, 1], ["BEAT", "r1", 0, "1.n", "n", 1, 2 ** 54], ["FAIL", "r1", 0, "1.n", "n", 1, "x" * 5000],
-    ["READY", 1, "n", 2 ** 53, 2 ** 53, 2 ** 53, ",,,*,\\", 1], ["READY", 1, "n\n", 1, 1, 0, "*", 1], [b"\xff\0"] * 16,
+    ["READY", "n", 2 ** 53, 2 ** 53, 2 ** 53, ",,,*,\\", 1], ["READY", "n\n", 1, 1, 0, "*", 1], [b"\xff\0"] * 16,
     ["ACK", "r1", 0, "1.n", "OK"], ["RESULT", "r1", 0, "1.n", "n", "0" * 64, b"x" * 1048576],
 ], ids=str)
 def test_messages_of_another_form_are_dropped_and_hurt_nobody(work, loader, message):

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from helpers.packed import unpack
 from helpers.programs import example, lines
 from helpers.servers import wait_for
 from helpers.work import CONFIG, Peer, Work, said
@@ -277,7 +278,7 @@ class Loader(Peer):
         self.nonce, self.taken = nonce, 0
 
     def ready(self, free=1, slots=1, accounts="*"):
-        self.say("READY", 1, self.nonce, free, slots, self.taken, accounts, 5)
+        self.say("READY", self.nonce, free, slots, self.taken, accounts, 5)
         return self.hear_until("READY-ACK")
 
     def work(self, timeout_s=5):
@@ -383,7 +384,7 @@ def test_a_routing_id_is_no_identity(work):
     second = Loader.__new__(Loader)
     Peer.__init__(second, work.bus, "l2", "work", b"loader-1")
     second.nonce, second.taken = "n1", 0
-    second.say("READY", 1, "n1", 1, 1, 0, "*", 5)
+    second.say("READY", "n1", 1, 1, 0, "*", 5)
     run = work.plan()
     assert first.work()[0] == run
     assert work.show(run)["shard.0.own"] == "l1/n1"
@@ -445,8 +446,8 @@ def test_malformed_messages_are_counted_and_nothing_else(work):
     for peer in (loader, sender):
         for words in ([""], ["READY"], ["READY", "x"], ["BEAT", run, 0, token, "n1", 1], ["BEAT", run, 4096, token, "n1", 1, 5],
                       ["BEAT", "a b", 0, token, "n1", 1, 5], ["FAIL", run, "-1", token, "n1", 1, "x"], ["x" * 70000],
-                      ["RESULT", run, 0, token, "n1", "0" * 64, b""], ["READY", 1, "n\x00", 1, 1, 0, "*", 5],
-                      ["READY", 1, "n1", 1, 1, 0, "a b,,\xff,../x," + "y" * 300, 5], ["WORK", run, 0, token, 1, 0, 0, "{}"],
+                      ["RESULT", run, 0, token, "n1", "0" * 64, b""], ["READY", "n\x00", 1, 1, 0, "*", 5],
+                      ["READY", "n1", 1, 1, 0, "a b,,\xff,../x," + "y" * 300, 5], ["WORK", run, 0, token, 1, 0, 0, "{}"],
                       [b"\xff" * 10] * 15):
             peer.say(*words)
     after = work.show(run)
@@ -454,6 +455,22 @@ def test_malformed_messages_are_counted_and_nothing_else(work):
     assert loader.beat(run, token)[4] == "OK"
     assert sender.result(run, token) == "OK"
     assert all(p.is_alive() for p in work.bus.processes)
+
+
+def test_a_planner_of_another_version_is_refused_and_its_silence_is_told(work):
+    """It hears one frame of version 2, answers in several of version 1, and then nothing."""
+    import zmq
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as planner:
+        planner.linger, planner.rcvtimeo = 0, 20000
+        planner.curve_server, planner.curve_secretkey = True, work.bus.server[1].encode()
+        planner.bind(work.bus.endpoints()[0])
+        worker = work.worker("l1")
+        routing_id, ready = planner.recv_multipart()
+        assert unpack(ready)[0] == b"READY" and unpack(ready)[-1].isdigit()
+        planner.send_multipart([routing_id, b"READY-ACK", b"30000", b"5", b"1790000000000"])
+        worker.wait_log("dropped a message of the server, which does not speak version 2 of the bus")
+        worker.wait_log("the planner does not answer")
+        assert said(worker, "work") == []
 
 
 def test_credit_is_what_the_loader_said_less_what_is_under_way(work):

@@ -13,24 +13,24 @@
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 struct message {
-	const char *frame[10];
+	const char *part[10];
 };
 
-static size_t frames_of(const struct message *m, struct bus_frame *out)
+static size_t parts_of(const struct message *m, struct bus_part *out)
 {
 	size_t n = 0;
 
-	for (; n < ARRAY_LEN(m->frame) && m->frame[n]; n++)
-		out[n] = (struct bus_frame){m->frame[n], strlen(m->frame[n])};
+	for (; n < ARRAY_LEN(m->part) && m->part[n]; n++)
+		out[n] = (struct bus_part){m->part[n], strlen(m->part[n])};
 	return n;
 }
 
 static int read_one(const struct message *one, struct wire *m)
 {
-	struct bus_frame frames[10];
-	size_t count = frames_of(one, frames);
+	struct bus_part parts[10];
+	size_t count = parts_of(one, parts);
 
-	return wire_read(m, frames, count);
+	return wire_read(m, parts, count);
 }
 
 static void good_messages_are_read(void **state)
@@ -39,9 +39,8 @@ static void good_messages_are_read(void **state)
 		struct message m;
 		enum wire_kind kind;
 	} cases[] = {
-		{{{"READY", "1", "nonce", "0", "4", "12", "prod,web", "99"}}, WIRE_READY},
-		{{{"READY", "1", "nonce", "0", "4", "12", "*", "99", "from a newer one"}},
-		 WIRE_READY},
+		{{{"READY", "nonce", "0", "4", "12", "prod,web", "99"}}, WIRE_READY},
+		{{{"READY", "nonce", "0", "4", "12", "*", "99", "from a newer one"}}, WIRE_READY},
 		{{{"READY-ACK", "30000", "99", "1763800000000"}}, WIRE_READY_ACK},
 		{{{"WORK", "ra", "0", "1.l", "30000", "0", "0", "{\"a\":1}"}}, WIRE_WORK},
 		{{{"BEAT", "ra", "1023", "1.l", "n", "1", "5"}}, WIRE_BEAT},
@@ -58,7 +57,7 @@ static void good_messages_are_read(void **state)
 		assert_int_equal(read_one(&cases[i].m, &m), 0);
 		assert_int_equal(m.kind, cases[i].kind);
 		for (size_t k = 0; k < m.count; k++)
-			assert_string_equal(m.text[k], cases[i].m.frame[k + 1]);
+			assert_string_equal(m.text[k], cases[i].m.part[k + 1]);
 		wire_release(&m);
 	}
 }
@@ -97,14 +96,14 @@ static void bad_messages_are_refused(void **state)
 
 static void a_nul_in_a_frame_is_refused(void **state)
 {
-	struct bus_frame frames[] = {{"ACK", 3}, {"r\0a", 3}, {"0", 1}, {"1.l", 3}, {"OK", 2}};
+	struct bus_part parts[] = {{"ACK", 3}, {"r\0a", 3}, {"0", 1}, {"1.l", 3}, {"OK", 2}};
 	struct wire m;
 
 	(void)state;
-	assert_int_equal(wire_read(&m, frames, ARRAY_LEN(frames)), -EINVAL);
+	assert_int_equal(wire_read(&m, parts, ARRAY_LEN(parts)), -EINVAL);
 	wire_release(&m);
-	frames[1] = (struct bus_frame){"ra", 2};
-	assert_int_equal(wire_read(&m, frames, ARRAY_LEN(frames)), 0);
+	parts[1] = (struct bus_part){"ra", 2};
+	assert_int_equal(wire_read(&m, parts, ARRAY_LEN(parts)), 0);
 	wire_release(&m);
 }
 
@@ -112,17 +111,17 @@ static void a_long_line_goes_through_and_a_longer_one_does_not(void **state)
 {
 	size_t most = 1024u * 1024u;
 	char *line = x_calloc(1, most + 2);
-	struct bus_frame frames[] = {{"RESULT", 6}, {"ra", 2}, {"0", 1},    {"1.l", 3},
-				     {"n", 1},	    {SHA, 64}, {line, most}};
+	struct bus_part parts[] = {{"RESULT", 6}, {"ra", 2}, {"0", 1},	  {"1.l", 3},
+				   {"n", 1},	  {SHA, 64}, {line, most}};
 	struct wire m;
 
 	(void)state;
 	memset(line, 'x', most + 1);
-	assert_int_equal(wire_read(&m, frames, ARRAY_LEN(frames)), 0);
+	assert_int_equal(wire_read(&m, parts, ARRAY_LEN(parts)), 0);
 	assert_int_equal(m.len_bytes[RESULT_LINE], most);
 	wire_release(&m);
-	frames[6].len_bytes++;
-	assert_int_equal(wire_read(&m, frames, ARRAY_LEN(frames)), -EINVAL);
+	parts[6].len_bytes++;
+	assert_int_equal(wire_read(&m, parts, ARRAY_LEN(parts)), -EINVAL);
 	wire_release(&m);
 	free(line);
 }
@@ -132,22 +131,22 @@ static void broken_frames_do_no_harm(void **state)
 {
 	static const struct message whole = {
 		{"WORK", "ra", "0", "1.l", "30000", "0", "0", "{\"a\":1}"}};
-	struct bus_frame frames[10];
-	size_t count = frames_of(&whole, frames);
+	struct bus_part parts[10];
+	size_t count = parts_of(&whole, parts);
 	struct wire m;
 
 	(void)state;
 	for (size_t cut = 0; cut <= count; cut++) {
-		assert_int_equal(wire_read(&m, frames, cut), cut == count ? 0 : -EINVAL);
+		assert_int_equal(wire_read(&m, parts, cut), cut == count ? 0 : -EINVAL);
 		wire_release(&m);
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct bus_frame kept = frames[i];
+		struct bus_part kept = parts[i];
 
-		frames[i] = (struct bus_frame){"\x01\xff", 2};
-		assert_int_equal(wire_read(&m, frames, count), i == count - 1 ? 0 : -EINVAL);
+		parts[i] = (struct bus_part){"\x01\xff", 2};
+		assert_int_equal(wire_read(&m, parts, count), i == count - 1 ? 0 : -EINVAL);
 		wire_release(&m);
-		frames[i] = kept;
+		parts[i] = kept;
 	}
 }
 
