@@ -2,12 +2,16 @@
 import collections
 import copy
 import http.server
+import json
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from helpers.programs import example, pl
+from helpers.servers import wait_for
 from helpers.shards import calls, check_sums, stamp
 
 ENVIRONMENTS = 8
@@ -114,6 +118,63 @@ def test_without_it_all_is_called(run):
     plan, shard, shard_end, end = run(slower, "off")
     assert "stop" not in plan and "plan" not in shard and "stopped" not in shard_end
     assert shard_end["due"] == 640 and end["verdict"] == "worse" and gates(end)["response_p50"]["level"] == 0.95
+
+
+def bare(event):
+    """Without who said it and when."""
+    return {k: v for k, v in event.items() if k not in ("time", "source")}
+
+
+def micro_usd(text):
+    return round(float(text) * 1e6)
+
+
+def of_the_bus(bus):
+    """run.planned, shard.finished and run.finished of each run, in order, once the change and its confirmation are told."""
+    redis, folder, out = bus.redis.client(), os.path.join(bus.state, "collector", "results"), []
+    wait_for("two runs", lambda: [redis.hget(k, "st") for k in redis.scan_iter("{pl}:r:*")].count("published") == 2, 60)
+    for key in sorted(redis.scan_iter("{pl}:r:*"), key=lambda k: int(redis.hget(k, "created"))):
+        run = key.rpartition(":")[2]
+        files = sorted(n for n in os.listdir(folder) if n.startswith(run))
+        events = [json.loads((Path(folder) / n).read_text()) for n in files]
+        by_type = {e["type"]: e for e in events}
+        assert len(files) == 2, files
+        out.append([json.loads(redis.hget(key, "plan")), by_type["plimsoll.shard.finished.v1"], by_type["plimsoll.run.finished.v1"]])
+    return out
+
+
+@pytest.mark.measures
+def test_over_the_bus_it_is_the_same_and_gives_the_money_back(bus, tmp_path):
+    """The day has room for one reservation, not for two: what a stopped run did not use pays for its confirmation."""
+    with Versions(slower) as server:
+        config = CONFIG % (f"http://127.0.0.1:{server.server_port}", "when-decided", 1)
+        bus.configure(config.replace("limits: {", "limits: {cost_per_day: 0.0042 USD, "))
+        redis, event = bus.redis.client(), change()
+        for stage in ("planner", "collector"):
+            bus.start(stage)
+        assert bus.ingest(event)[0] == "OK"
+        wait_for("the plan", lambda: redis.hgetall("{pl}:money"))
+        booked = list(redis.hgetall("{pl}:money").values())
+        bus.start("sink", "--to", f"file={tmp_path}/told")
+        bus.start("loader", as_name="one", env=KEYS)
+        runs = of_the_bus(bus)
+
+    plans, shards, ends = zip(*runs)
+    estimates = [micro_usd(p["data"]["estimate"]["cost_usd"]) for p in plans]
+    costs = [micro_usd(e["data"]["cost_usd"]) for e in ends]
+    assert booked == [str(estimates[0])] and sum(estimates) > 4200
+    assert list(redis.hgetall("{pl}:money").values()) == [str(sum(costs))] and not redis.hgetall("{pl}:res")
+    for shard, end, cost in zip(shards, ends, costs):
+        due, stopped = shard["data"]["due"], end["data"]["stopped"]
+        assert stopped == shard["data"]["stopped"] and stopped["look"] < 4 and due < 640 and end["data"]["verdict"] == "worse"
+        assert 0.2 * due < cost < (0.2 + 0.125 * 16.6667 * 0.1) * due, "a call is paid for with at most 100 ms"
+    assert sum(server.count.values()) == sum(s["data"]["due"] for s in shards)
+    assert ends[1]["data"]["is_confirmed"]
+
+    planned = pl("planner", "--config", bus.config_path, "--state", tmp_path / "pipe", input=event)
+    assert bare(planned.of("run.planned")[0]) == bare(plans[0]) and planned.of("shard.planned")[0]["data"]["plan"]["stop"]
+    judged = pl("collector", "--config", bus.config_path, "--state", tmp_path / "pipe", input=[e for run in runs for e in run[:2]])
+    assert [bare(e) for e in judged.of("run.finished")] == [bare(e) for e in ends]
 
 
 def test_several_shards_do_not_stop(tmp_path):
