@@ -6,7 +6,8 @@
  *	... loaders are started with --config p.config and p.credentials in their environment ...
  *	load_private_close(&p);		// as soon as they have begun, or have ended
  *
- * It is made under XDG_RUNTIME_DIR (memory, as a rule), else TMPDIR, else /tmp.
+ * It is made under XDG_RUNTIME_DIR (memory, as a rule), else TMPDIR, else /tmp, and locked: what a
+ * process left that was killed has no lock any more, and the next one to open takes it away.
  */
 #ifndef PLIMSOLL_CMD_PLIMSOLL_LOAD_PRIVATE_H
 #define PLIMSOLL_CMD_PLIMSOLL_LOAD_PRIVATE_H
@@ -15,6 +16,7 @@
 
 struct load_private {
 	char *folder;	   /* NULL = closed, or never opened */
+	int fd;		   /* of the folder; holds its lock */
 	char *config;	   /* the settings' path */
 	char *credentials; /* "CREDENTIALS_DIRECTORY=..." */
 };

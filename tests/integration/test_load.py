@@ -1,7 +1,9 @@
 """plimsoll load: the engine as a load tool of its own, against a real nginx."""
+import fcntl
 import json
 import os
 import signal
+import time
 
 import pytest
 from hdrh.log import HistogramLogReader
@@ -198,6 +200,43 @@ def test_secrets_leave_no_trace(tmp_path, site):
            home=tmp_path, env={"XDG_RUNTIME_DIR": run})
     assert r.code == 0 and "hush" not in r.text + r.errors
     assert list(run.iterdir()) == []
+
+
+def test_what_a_killed_one_left_is_taken_away_and_nothing_else(tmp_path, site):
+    """A folder of settings and secrets: ours, for us alone, older than a minute, without a lock, with nothing else in it."""
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+
+    def made(name, mode=0o700, age_s=3600, files=("plimsoll.yaml", "header-0", "header-3")):
+        folder = run / name
+        folder.mkdir(mode=mode)
+        folder.chmod(mode)
+        for file in files:
+            (folder / file).write_text("hush")
+        os.utime(folder, (0, time.time() - age_s))
+        return folder
+
+    for folder in (run, elsewhere):
+        folder.mkdir(mode=0o700)
+    (elsewhere / "header-0").write_text("mine")
+    os.utime(elsewhere, (0, 0))
+    (run / "plimsoll-load-LINKED").symlink_to(elsewhere)
+    gone = [made("plimsoll-load-aaaaaa"), made("plimsoll-load-bbbbbb", files=())]
+    (gone[1] / "plimsoll.yaml").symlink_to(elsewhere / "header-0")
+    os.utime(gone[1], (0, 0))
+    kept = [made("plimsoll-load-locked"), made("plimsoll-load-fresh0", age_s=5), made("plimsoll-load-shared", mode=0o755), made("other-aaaaaa")]
+    full = made("plimsoll-load-keeps0", files=("plimsoll.yaml", "notes"))
+    if os.geteuid() == 0:
+        kept.append(made("plimsoll-load-theirs"))
+        os.chown(kept[-1], 65534, 65534)
+    lock = os.open(kept[0], os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    r = pl("plimsoll", "load", site.url + "/ok", "--duration", "100ms", home=tmp_path, env={"XDG_RUNTIME_DIR": run})
+    os.close(lock)
+    assert r.code == 0, r.errors
+    assert not any(f.exists() for f in gone)
+    assert all(len(list(f.iterdir())) == 3 for f in kept), "what may be somebody's is left whole"
+    assert [f.name for f in full.iterdir()] == ["notes"] and (elsewhere / "header-0").read_text() == "mine"
+    assert len(list(run.iterdir())) == len(kept) + 2
 
 
 @pytest.mark.parametrize("args, want, words", [
