@@ -94,7 +94,7 @@ static void add_outcomes(const struct load_result *r, struct buf *out)
 	for (size_t o = OUT_OK + 1; o < OUTCOME_COUNT; o++)
 		if (r->outcomes[o])
 			buf_addf(out, "  %-12s%s %llu\n",
-				 o == OUT_NOT_SENT && r->was_cut ? "stopped" : "not ok",
+				 load_was_stopped(r, (enum outcome)o) ? "stopped" : "not ok",
 				 outcome_name((enum outcome)o), (unsigned long long)r->outcomes[o]);
 	for (void *it = NULL; json_next(r->reasons, &it, &name, &count) && shown < REASONS_SHOWN;
 	     shown++)

@@ -187,9 +187,17 @@ int load_result_add(struct load_result *r, const struct load_work *w, uint32_t p
 	return 0;
 }
 
+bool load_was_stopped(const struct load_result *r, enum outcome o)
+{
+	return r->was_cut && (o == OUT_NOT_SENT || o == OUT_ABORTED);
+}
+
 double load_error_ratio(const struct load_result *r)
 {
-	uint64_t counted = r->due - (r->was_cut ? r->outcomes[OUT_NOT_SENT] : 0);
+	uint64_t counted = r->due;
 
+	for (size_t o = 0; o < OUTCOME_COUNT; o++)
+		if (load_was_stopped(r, (enum outcome)o))
+			counted -= r->outcomes[o];
 	return counted ? (double)(counted - r->outcomes[OUT_OK]) / (double)counted : 0;
 }

@@ -48,8 +48,10 @@ void load_result_release(struct load_result *r);
  * as it matters. */
 MUST_CHECK int load_result_add(struct load_result *r, const struct load_work *w, uint32_t processes,
 			       const struct json *data);
-/* Of all that was due, the share that was not ok. What a stopped load never sent does not count:
- * most of it was not due yet. 0 when nothing was due. */
+/* Calls that a stopped load never sent (most were not due yet) or cut off. */
+bool load_was_stopped(const struct load_result *r, enum outcome o);
+/* Of all that was due, the share that was not ok; what was stopped does not count. 0 when nothing
+ * was due. */
 double load_error_ratio(const struct load_result *r);
 
 #endif

@@ -360,6 +360,33 @@ static void a_histogram_holds_every_value_in_few_rows(void **state)
 	}
 }
 
+static const struct {
+	const char *name;
+	struct load_result r;
+	double ratio;
+} ratio_cases[] = {
+	{"nothing was due", {.due = 0}, 0},
+	{"one of four failed", {.due = 4, .outcomes = {[OUT_OK] = 3, [OUT_TIMEOUT] = 1}}, 0.25},
+	{"one was not sent", {.due = 4, .outcomes = {[OUT_OK] = 3, [OUT_NOT_SENT] = 1}}, 0.25},
+	{"stopped: not sent and cut off do not count",
+	 {.due = 9,
+	  .was_cut = true,
+	  .outcomes = {[OUT_OK] = 3, [OUT_TIMEOUT] = 1, [OUT_NOT_SENT] = 3, [OUT_ABORTED] = 2}},
+	 0.25},
+	{"stopped before anything was due",
+	 {.due = 5, .was_cut = true, .outcomes = {[OUT_NOT_SENT] = 5}},
+	 0},
+};
+
+static void what_was_stopped_did_not_fail(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ratio_cases); i++)
+		if (load_error_ratio(&ratio_cases[i].r) != ratio_cases[i].ratio)
+			fail_msg("%s: %g", ratio_cases[i].name,
+				 load_error_ratio(&ratio_cases[i].r));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +396,7 @@ int main(void)
 		cmocka_unit_test(every_executor_of_k6_is_read),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(a_histogram_holds_every_value_in_few_rows),
+		cmocka_unit_test(what_was_stopped_did_not_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
