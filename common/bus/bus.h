@@ -15,7 +15,8 @@
  *	bus_send(s, peer, parts, count);	// not 0: lost, as any message may be
  *
  * Options: docs/STATE.md names the figures; SNDHWM and RCVHWM 100, LINGER 0 (results 2000 ms),
- * HEARTBEAT 1 s/2 s/3 s, HANDSHAKE 5 s, MAXMSGSIZE 1 MiB + 4 KiB, RECONNECT 200 ms to 10 s.
+ * HEARTBEAT 1 s/2 s/3 s (of the DEALER), HANDSHAKE 5 s, MAXMSGSIZE 1 MiB + 4 KiB, RECONNECT 200 ms
+ *to 10 s.
  */
 #ifndef PLIMSOLL_BUS_BUS_H
 #define PLIMSOLL_BUS_BUS_H
@@ -57,6 +58,7 @@ struct bus_listen {		      /* a ROUTER; all borrowed until bus_listen_on returns
 	const char *const *endpoints; /* ipc:///run/plimsoll/work, tcp://0.0.0.0:7070 */
 	size_t endpoint_count;
 	const char *secret_key; /* Z85 */
+	int waiting_max;	/* messages of a peer before it has to wait; 0: 100 */
 	bus_heard_fn *heard;
 	void *ctx;
 };

@@ -19,26 +19,39 @@
 /* What CURVE adds to a frame is counted too: 33 bytes. Above the limit libzmq cuts the connection.
  */
 #define CURVE_BYTES 64
+#define WAITING_MAX 100
 #define RENEW_NS (30 * NS_PER_S)
 
-static const struct {
+struct option {
 	int option, value;
-} options[] = {
-	{ZMQ_SNDHWM, 100},	   {ZMQ_RCVHWM, 100},
-	{ZMQ_LINGER, 0},	   {ZMQ_IMMEDIATE, 1},
-	{ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TIMEOUT, 2000},
-	{ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_HANDSHAKE_IVL, 5000},
-	{ZMQ_RECONNECT_IVL, 200},  {ZMQ_RECONNECT_IVL_MAX, 10000},
-	{ZMQ_BACKLOG, 100},	   {ZMQ_TCP_KEEPALIVE, 1},
-	{ZMQ_TCP_MAXRT, 10000},
 };
 
-static void set_options(void *zmq)
+static const struct option common_options[] = {
+	{ZMQ_SNDHWM, WAITING_MAX},    {ZMQ_RCVHWM, WAITING_MAX},  {ZMQ_LINGER, 0},
+	{ZMQ_HANDSHAKE_IVL, 5000},    {ZMQ_TCP_KEEPALIVE, 1},	  {ZMQ_TCP_KEEPALIVE_IDLE, 5},
+	{ZMQ_TCP_KEEPALIVE_INTVL, 5}, {ZMQ_TCP_KEEPALIVE_CNT, 2}, {ZMQ_TCP_MAXRT, 10000},
+};
+
+/* Not by the ROUTER: libzmq 4.3.4 aborts (stream_engine_base.cpp, !_io_error) when its own ping is
+ * due to a peer that went while messages of it wait. The DEALER's carry a time to live. */
+static const struct option router_options[] = {
+	{ZMQ_BACKLOG, 100},    {ZMQ_ROUTER_MANDATORY, 1},   {ZMQ_ROUTER_HANDOVER, 0},
+	{ZMQ_CURVE_SERVER, 1}, {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
+};
+
+static const struct option dealer_options[] = {
+	{ZMQ_IMMEDIATE, 1},	   {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TIMEOUT, 2000},
+	{ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_RECONNECT_IVL, 200},  {ZMQ_RECONNECT_IVL_MAX, 10000},
+};
+
+static void set_options(void *zmq, const struct option *more, size_t count)
 {
 	int64_t max_bytes = BUS_PACKED_MAX_BYTES + CURVE_BYTES;
 
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		bus_set_int(zmq, options[i].option, options[i].value);
+	for (size_t i = 0; i < ARRAY_LEN(common_options); i++)
+		bus_set_int(zmq, common_options[i].option, common_options[i].value);
+	for (size_t i = 0; i < count; i++)
+		bus_set_int(zmq, more[i].option, more[i].value);
 	BUG_ON(zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) != 0);
 }
 
@@ -239,13 +252,10 @@ int bus_listen_on(struct bus *b, const struct bus_listen *how, struct bus_socket
 	s->take = take;
 	s->heard = how->heard;
 	s->ctx = how->ctx;
-	set_options(s->zmq);
-	bus_set_int(s->zmq, ZMQ_ROUTER_MANDATORY, 1);
-	bus_set_int(s->zmq, ZMQ_ROUTER_HANDOVER, 0);
-	bus_set_int(s->zmq, ZMQ_CURVE_SERVER, 1);
+	set_options(s->zmq, router_options, ARRAY_LEN(router_options));
+	bus_set_int(s->zmq, ZMQ_RCVHWM, how->waiting_max ? how->waiting_max : WAITING_MAX);
 	set_text(s->zmq, ZMQ_CURVE_SECRETKEY, how->secret_key);
 	set_text(s->zmq, ZMQ_ZAP_DOMAIN, BUS_ZAP_DOMAIN);
-	bus_set_int(s->zmq, ZMQ_ZAP_ENFORCE_DOMAIN, 1);
 	for (size_t i = 0; i < how->endpoint_count && !rc; i++) {
 		allow_ipv6(s->zmq, how->endpoints[i]);
 		rc = bind_one(s->zmq, how->endpoints[i], why);
@@ -265,7 +275,7 @@ static int connect_dealer(struct bus_socket *s, char why[200])
 	char public_key[BUS_KEY_SIZE];
 
 	BUG_ON(bus_key_public(s->secret_key, public_key) != 0);
-	set_options(s->zmq);
+	set_options(s->zmq, dealer_options, ARRAY_LEN(dealer_options));
 	bus_set_int(s->zmq, ZMQ_LINGER, s->linger_ms);
 	set_text(s->zmq, ZMQ_CURVE_SERVERKEY, s->server_key);
 	set_text(s->zmq, ZMQ_CURVE_PUBLICKEY, public_key);

@@ -7,6 +7,9 @@
 
 #include "common/base/log.h"
 
+/* All that a loader says in some seconds, in which we were stopped. They are small. */
+#define WAITING_MAX 1000
+
 /* ---- messages ---- */
 
 static void take_ready(struct broker *b, const struct bus_peer *peer, const struct wire *m)
@@ -54,6 +57,7 @@ static int listen_on(struct broker *b, const struct config_bus *settings, const 
 		.endpoints = (const char *const *)settings->work,
 		.endpoint_count = settings->work_count,
 		.secret_key = secret,
+		.waiting_max = WAITING_MAX,
 		.heard = heard,
 		.ctx = b,
 	};

@@ -6,9 +6,10 @@
  *
  * Prints a line for each thing: "heard NAME FRAMES BYTES TEXT", "answer TEXT", "sent RC" when an
  * answer could not be sent. A line "ping" to serve sends to the peer heard last and prints "ping
- *RC".
+ * RC"; a line "hold" makes it deaf for 2.5 s.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "common/base/log.h"
 #include "common/bus/bus.h"
 
+#define HOLD_MS 2500
 #define RETRY_NS (5 * NS_PER_MS)
 
 struct tool {
@@ -54,7 +56,14 @@ static void on_heard(struct bus_socket *s, const struct bus_peer *peer,
 static void take_line(struct tool *t)
 {
 	struct bus_part f = {t->line, strlen(t->line)};
-	int rc = bus_send(t->socket, t->is_server ? &t->last : NULL, &f, 1);
+	int rc;
+
+	if (t->is_server && !strcmp(t->line, "hold")) {
+		printf("held\n");
+		poll(NULL, 0, HOLD_MS);
+		return;
+	}
+	rc = bus_send(t->socket, t->is_server ? &t->last : NULL, &f, 1);
 
 	t->has_line = rc == -EAGAIN && !t->is_server;
 	if (t->is_server)

@@ -78,7 +78,7 @@ class Site:
         self.ends.append(End("say", self.folder / name, self.server_key, endpoint or self.tcp))
         return self.ends[-1]
 
-    def foreign(self, name="one", kind=zmq.DEALER, **options):
+    def foreign(self, name="one", kind=zmq.DEALER, endpoint=None, **options):
         """A peer with a libzmq that is not ours."""
         s = self.context.socket(kind)
         s.linger = 0
@@ -87,7 +87,7 @@ class Site:
         s.curve_publickey, s.curve_secretkey = self.keys[name]
         for key, value in options.items():
             setattr(s, key, value)
-        s.connect(self.tcp)
+        s.connect(endpoint or self.tcp)
         self.sockets.append(s)
         return s
 
@@ -166,6 +166,22 @@ def test_odd_messages_are_told_and_hurt_nobody(site, frames, told):
     server.wait("heard two 1 9 odd lives")
     assert server.count("heard") == 2
     wait_for(f"{told} in {server.talk}", lambda: told in "".join(server.talk))
+
+
+def test_a_peer_that_goes_while_its_messages_wait(site):
+    """libzmq 4.3.4 aborts when a ping of its own is due to such a peer."""
+    server, gone, good = site.serve(), site.foreign("one", endpoint=site.ipc), site.foreign("two")
+    for s in (gone, good):
+        s.send(pack(["hello"]))
+        s.recv()
+    server.say("hold")
+    server.wait("held")
+    for i in range(300):
+        gone.send(pack([f"burst {i}"]))
+    gone.close(linger=2000)
+    good.send(pack(["good lives"]))
+    server.wait("heard two 1 10 good lives")
+    assert server.count("heard one 1 ") > 50 and server.process.poll() is None
 
 
 def test_a_req_and_a_router_as_peers_hurt_nobody(site):
@@ -261,6 +277,8 @@ def test_a_dead_peer_is_noticed(site, number):
     dealer.wait("answer")
     server.say("ping")
     server.wait("ping OK")
+    until = time.monotonic() + 1.5
+    wait_for("the dealer's first ping of its own", lambda: time.monotonic() > until)
     dealer.kill(number)
     wait_for("no route", lambda: server.say("ping") or server.count("ping No route to host"), 10, every_s=0.3)
 
