@@ -67,13 +67,19 @@ void moving_fill(struct draft *d);
 /* version.c: what is under test, and what it is compared with. */
 void version_pick(struct draft *d);
 
-/* write.c */
-/* Random, and a function of the run: loaders draw the order of calls from it. */
-uint64_t write_seed(const struct draft *d);
+/* write.c: a plan as the data of run.planned. */
 struct json *write_run(const struct draft *d);
-struct json *write_shard(const struct draft *d, uint32_t index);
+void write_copy(struct json *into, const struct json *from, const char *key); /* if it is there */
+/* Whole numbers stay whole: 300000, not 300000.0. */
+void write_number(struct json *into, const char *key, double v);
+const char *draft_cloud_name(const struct draft *d); /* borrowed */
 /* reserve.c: what the bus sets aside before the run is begun. */
 struct json *write_reserve(const struct draft *d);
+
+/* write_shard.c: the part of one loader. */
+struct json *write_shard(const struct draft *d, uint32_t index);
+/* Random, and a function of the run: loaders draw the order of calls from it. */
+uint64_t write_seed(const struct draft *d);
 /* Bytes that the payloads take in an event. */
 size_t write_payload_bytes(const struct draft *d);
 
