@@ -126,6 +126,7 @@ static void amend(struct collector *c, struct run *r, struct json *cloud_take)
 		json_put(data, "cloud", cloud_take);
 	}
 	json_put(data, "external", run_external(r));
+	objectives_judge_figures(data);
 	if (json_get_int(data, "rev", 0) <= told_rev)
 		json_put_int(data, "rev", told_rev + 1);
 	r->is_dirty = false;

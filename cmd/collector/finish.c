@@ -119,6 +119,8 @@ static struct json *objective_object(const struct judged_objective *j)
 	json_put_str(o, "unit", j->unit);
 	json_put_str(o, "op", j->op);
 	json_put(o, "is_met", j->is_met < 0 ? json_new_null() : json_new_bool(j->is_met));
+	if (j->reason[0])
+		json_put_str(o, "reason", j->reason);
 	return o;
 }
 

@@ -53,7 +53,8 @@ struct judged_objective {
 	const char *name, *metric, *op, *unit; /* borrowed from the plan */
 	double limit, value;
 	bool has_value;
-	int is_met; /* 1, 0, or -1: not known */
+	int is_met;			/* 1, 0, or -1: not known */
+	char reason[JUDGE_REASON_SIZE]; /* why it is not known; "" = not said */
 };
 
 struct judgement {
@@ -96,5 +97,10 @@ bool doubts_allow_comparison(const struct gathered *g);
 /* objective.c */
 void objectives_judge(const struct json *plan, const struct gathered *g, bool is_valid,
 		      struct judgement *j);
+/*
+ * Judges the objectives on figures of sources and of the cloud (TOOL/NAME), in data of run.finished
+ * itself, by its external and cloud. Where a figure was told more than once each must meet it.
+ */
+void objectives_judge_figures(struct json *data);
 
 #endif

@@ -8,6 +8,7 @@
 #include "cmd/plimsoll/look.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/event/event.h"
 
 #define LOOK_AGAIN_MS 2000
 #define TOLD_MAX_BYTES LOOK_EVENT_MAX_BYTES
@@ -26,7 +27,7 @@ static const struct opt rows[] = {
 	{"version", 0, OPT_STRING, offsetof(struct gate_opts, version), "Q", NULL,
 	 "only a run of this version (new) counts"},
 	{"wait", 0, OPT_DURATION_MS, offsetof(struct gate_opts, wait_ms), "TIME", "0s",
-	 "for a run that has not ended yet"},
+	 "for a run that has not ended yet, and for figures its objectives rest on"},
 	{"require-comparison", 0, OPT_FLAG, offsetof(struct gate_opts, needs_comparison), NULL,
 	 NULL, "a run that was not compared cannot tell"},
 };
@@ -36,7 +37,31 @@ struct found {
 	const char *version; /* NULL = any */
 	struct buf lines;
 	size_t count;
+	bool is_awaited; /* a figure of another tool that an objective rests on has not come */
 };
+
+/* "unknown" that an amendment may still turn into an answer. */
+static bool awaits_figure(const char *line)
+{
+	char why[EVENT_WHY_SIZE];
+	const struct json *list;
+	bool is_awaited = false;
+	const char *outcome;
+	struct event ev;
+
+	if (event_parse(line, strlen(line), &ev, why) != 0)
+		return false;
+	outcome = json_get_str(ev.data, "outcome");
+	list = json_get(ev.data, "objectives");
+	for (size_t i = 0; outcome && strcmp(outcome, "valid") == 0 && i < json_len(list); i++) {
+		const char *metric = json_get_str(json_elem(list, i), "metric");
+
+		is_awaited = is_awaited || (metric && strchr(metric, '/') &&
+					    !json_get(json_elem(list, i), "value"));
+	}
+	event_release(&ev);
+	return is_awaited;
+}
 
 static void take_run(const struct archive_run *run, void *ctx)
 {
@@ -47,6 +72,7 @@ static void take_run(const struct archive_run *run, void *ctx)
 	if (f->version && strcmp(run->new_version, f->version) != 0)
 		return;
 	buf_addf(&f->lines, "%s\n", run->event);
+	f->is_awaited = f->is_awaited || awaits_figure(run->event);
 	f->count++;
 }
 
@@ -60,6 +86,7 @@ static enum exit_code look_up(const struct door *d, struct found *f)
 
 	buf_clear(&f->lines);
 	f->count = 0;
+	f->is_awaited = false;
 	if (!a)
 		return EXIT_CANNOT_TELL;
 	q.is_tested_only = true;
@@ -120,7 +147,8 @@ static enum exit_code gate(const struct door *d)
 	buf_init(&f.lines, LOOK_EVENT_MAX_BYTES);
 	for (;;) {
 		code = look_up(d, &f);
-		if (code != EXIT_CANNOT_TELL || !mono_is_before(mono_now(), until))
+		if ((code != EXIT_CANNOT_TELL && !f.is_awaited) ||
+		    !mono_is_before(mono_now(), until))
 			break;
 		poll(NULL, 0, LOOK_AGAIN_MS);
 	}

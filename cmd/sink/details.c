@@ -219,8 +219,10 @@ static void row(struct table *t, const char *label, const char *text)
 	table_end_row(t);
 }
 
-static void row_objectives(struct table *t, const struct json *objectives)
+static void row_objectives(struct table *t, const struct json *objectives, bool is_amended)
 {
+	size_t told = 0;
+
 	for (size_t i = 0; i < json_len(objectives); i++) {
 		const struct json *o = json_elem(objectives, i), *met = json_get(o, "is_met");
 		const char *word = !json_is(met, JSON_T_BOOL) ? "unknown"
@@ -229,8 +231,10 @@ static void row_objectives(struct table *t, const struct json *objectives)
 		const char *name = json_get_str(o, "name");
 		char value[FIGURE_SIZE];
 
-		figure_value(json_get(o, "value"), json_get_str(o, "unit"), value);
-		table_cell(t, i == 0 ? "objectives" : "", TEXT_DIM);
+		if (is_amended && !figure_is_of_tool(o))
+			continue;
+		figure_objective(o, value);
+		table_cell(t, told++ == 0 ? "objectives" : "", TEXT_DIM);
 		table_cellf(t, report_style(word), "%-7s  %s  (%s)", word, name ? name : "?",
 			    value);
 		table_end_row(t);
@@ -325,9 +329,7 @@ static void row_external(struct table *t, const struct json *external)
 			const char *name = json_get_str(m, "name"), *unit = json_get_str(m, "unit");
 			char value[FIGURE_SIZE];
 
-			/* Another tool's "1" need not be a ratio. */
-			figure_value(json_get(m, "value"),
-				     unit && strcmp(unit, "1") == 0 ? NULL : unit, value);
+			figure_foreign(json_get(m, "value"), unit, value);
 			buf_addf(&text, "%s%s %s", k == 0 ? "" : ", ", name ? name : "?", value);
 		}
 		row(t, tool ? tool : "?", buf_str(&text));
@@ -367,7 +369,7 @@ void details_rest(const struct json *data, const struct look *look, struct buf *
 	struct table t = {.indent = INDENT};
 
 	buf_addc(out, '\n');
-	row_objectives(&t, json_get(data, "objectives"));
+	row_objectives(&t, json_get(data, "objectives"), false);
 	row_requests(&t, json_get(data, "requests"));
 	row_reasons(&t, data);
 	row_suspect(&t, data);
@@ -382,6 +384,7 @@ void details_amended(const struct json *data, const struct look *look, struct bu
 {
 	struct table t = {.indent = INDENT};
 
+	row_objectives(&t, json_get(data, "objectives"), true);
 	row_cloud(&t, data);
 	row_external(&t, json_get(data, "external"));
 	table_write(&t, look->has_colour, out);

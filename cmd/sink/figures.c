@@ -72,6 +72,32 @@ void figure_value(const struct json *v, const char *unit, char out[FIGURE_SIZE])
 	snprintf(out, FIGURE_SIZE, "%.6g%s%s", json_real(v), unit ? " " : "", unit ? unit : "");
 }
 
+void figure_foreign(const struct json *v, const char *unit, char out[FIGURE_SIZE])
+{
+	figure_value(v, unit && strcmp(unit, "1") == 0 ? NULL : unit, out);
+}
+
+bool figure_is_of_tool(const struct json *objective)
+{
+	const char *metric = json_get_str(objective, "metric");
+
+	return metric && strchr(metric, '/');
+}
+
+void figure_objective(const struct json *objective, char out[FIGURE_SIZE])
+{
+	const struct json *value = json_get(objective, "value");
+	const char *unit = json_get_str(objective, "unit");
+	const char *reason = json_get_str(objective, "reason");
+
+	if (!value && reason)
+		snprintf(out, FIGURE_SIZE, "%s", reason);
+	else if (figure_is_of_tool(objective))
+		figure_foreign(value, unit, out);
+	else
+		figure_value(value, unit, out);
+}
+
 static const char *sign_of(const char *kind)
 {
 	return kind != NULL && strcmp(kind, "points") == 0 ? "pp" : "%";

@@ -6,6 +6,8 @@
 #ifndef PLIMSOLL_SINK_FIGURES_H
 #define PLIMSOLL_SINK_FIGURES_H
 
+#include <stdbool.h>
+
 #include "common/base/buf.h"
 #include "common/json/json.h"
 
@@ -13,6 +15,12 @@
 
 /* "–" for what is not a number. */
 void figure_value(const struct json *v, const char *unit, char out[FIGURE_SIZE]);
+/* Of a figure that another tool tells, whose "1" need not be a ratio. */
+void figure_foreign(const struct json *v, const char *unit, char out[FIGURE_SIZE]);
+/* What one of data.objectives was judged by, or why there is nothing. */
+void figure_objective(const struct json *objective, char out[FIGURE_SIZE]);
+/* Whether it is on a figure of another tool, which comes later than the verdict. */
+bool figure_is_of_tool(const struct json *objective);
 /* A difference as diff_kind says: "ratio" in percent, "points" in percentage points. */
 void figure_diff(const struct json *diff, const char *kind, char out[FIGURE_SIZE]);
 /* "+128 … +134 %"; "" when a bound is missing. */

@@ -6,6 +6,10 @@
  * GitHub Actions shows them on the run's page; error for what stops the gate, warning for what
  * cannot be told, notice for the rest. Format and escapes: GitHub's documentation, "Workflow
  * commands for GitHub Actions", and actions/toolkit, command.ts.
+ *
+ * An annotation cannot be taken back, so those of a pipe are written when the input ends: a run
+ * that is amended (its objectives may rest on figures that come later) replaces what was said of
+ * it. On the bus there is no end, and each is written as it comes.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +18,11 @@
 #include "cmd/sink/sinks.h"
 
 #define LINE_MAX_BYTES (16u * 1024u)
+#define RUNS_MAX 1000 /* more: the oldest is written, and cannot be amended any more */
+
+struct to_github {
+	struct strmap lines; /* run -> what is said of it, in the order they came */
+};
 
 /* In the message; in a property : and , end it, so they are escaped too. */
 static void add_escaped(struct buf *out, const char *text, bool is_property)
@@ -47,6 +56,10 @@ static void add_missed(struct buf *out, const struct json *objectives)
 			continue;
 		buf_addf(out, "%%0A%s: ", code == EXIT_GATE_NO ? "missed" : "not known");
 		add_escaped(out, json_get_str(o, "name"), false);
+		if (json_get_str(o, "reason")) {
+			buf_adds(out, ", ");
+			add_escaped(out, json_get_str(o, "reason"), false);
+		}
 	}
 }
 
@@ -70,33 +83,58 @@ static void write_run(const struct event *ev, struct buf *out)
 
 static enum exit_code github_open(struct sink *s)
 {
-	(void)s;
+	s->own = x_calloc(1, sizeof(struct to_github));
 	return EXIT_FINE;
+}
+
+/* The end of standard output is the stage's to tell. */
+static int write_line(const char *line)
+{
+	return fputs(line, stdout) == EOF || fflush(stdout) ? -errno : 0;
+}
+
+static int write_oldest(struct to_github *own)
+{
+	char *line = strmap_remove(&own->lines, own->lines.items[0].key);
+	int rc = write_line(line);
+
+	free(line);
+	return rc;
 }
 
 static int github_deliver(struct sink *s, const struct event *ev)
 {
+	struct to_github *own = s->own;
 	struct buf line = BUF_INIT(LINE_MAX_BYTES);
 	int rc = 0;
 
-	(void)s;
 	write_run(ev, &line);
-	/* The end of standard output is the stage's to tell. */
-	if (fwrite(buf_str(&line), 1, line.len_bytes, stdout) < line.len_bytes || fflush(stdout))
-		rc = -errno;
+	if (stage_is_bus(s->world->st))
+		rc = write_line(buf_str(&line));
+	else
+		free(strmap_put(&own->lines, ev->run ? ev->run : ev->id, x_strdup(buf_str(&line))));
+	if (own->lines.count > RUNS_MAX)
+		rc = write_oldest(own);
 	buf_release(&line);
 	return rc;
 }
 
 static enum exit_code github_close(struct sink *s)
 {
-	(void)s;
-	return EXIT_FINE;
+	struct to_github *own = s->own;
+	int rc = 0;
+
+	while (own->lines.count > 0)
+		rc = write_oldest(own) ? -EIO : rc;
+	strmap_release(&own->lines, free);
+	free(own);
+	return rc ? EXIT_AGAIN : EXIT_FINE;
 }
 
 const struct sink_kind sink_github = {
 	.name = "github",
-	.help = "annotations for a GitHub Actions job on standard output",
+	.help = "annotations for a GitHub Actions job on standard output, written when the input "
+		"ends",
 	.wants = EV_BIT(EV_RUN_FINISHED),
 	.open = github_open,
 	.deliver = github_deliver,

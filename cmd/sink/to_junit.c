@@ -135,8 +135,9 @@ static void add_objectives(struct suite *s, const struct json *objectives)
 		const char *word = code == EXIT_GATE_NO ? "missed" : "unknown";
 		char value[FIGURE_SIZE], text[FIGURE_SIZE + 20];
 
-		figure_value(json_get(o, "value"), json_get_str(o, "unit"), value);
-		snprintf(text, sizeof(text), "%s: it is %s", word, value);
+		figure_objective(o, value);
+		snprintf(text, sizeof(text), json_get(o, "value") ? "%s: it is %s" : "%s: %s", word,
+			 value);
 		add_case(s, json_get_str(o, "name"), element_of(code), word, text);
 	}
 }

@@ -147,12 +147,17 @@ struct config_metric {
 struct config_objective {
 	char *account, *pattern;
 	char *text;	  /* "response_p95 < 300ms" */
-	char *metric;	  /* "response_p95" */
+	char *metric;	  /* "response_p95"; "sonar/coverage": a figure of a source or the cloud */
 	char op[3];	  /* "<" "<=" ">" ">=" */
 	double limit;	  /* in unit */
-	const char *unit; /* "us", "1", "KiB", "usd" */
+	const char *unit; /* "us", "1", "KiB", "usd"; NULL of a figure: as its tool tells it */
 	struct config_place place;
 };
+/* So that the name of the objective in Prometheus, made from its text, is never too long. */
+#define CONFIG_FIGURE_MAX_BYTES 48
+#define CONFIG_OBJECTIVE_MAX_BYTES 100
+/* As data.cloud of run.finished names them. */
+#define CONFIG_CLOUD_FIGURES "invocations errors throttles duration_p50_ms"
 
 struct config_limits {
 	int64_t cost_per_run_micro_usd, cost_per_day_micro_usd;

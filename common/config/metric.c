@@ -10,6 +10,7 @@
 #include "common/config/read.h"
 
 #define GATES_MAX 3 /* more gates would make Holm's correction blind */
+#define FIGURE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
 
 const struct metric_info metric_table[] = {
 #define X(name, unit, is_points, doc) {name, unit, is_points, doc},
@@ -180,13 +181,16 @@ void read_metrics(struct reader *r, const struct yaml_node *node)
 		default_report(c);
 }
 
+/* unit NULL: a figure of somebody else, in whatever unit they tell it. */
 static int parse_limit(const char *text, const char *unit, double *out)
 {
 	int64_t whole = 0;
 	uint64_t size = 0;
 	int rc;
 
-	if (strcmp(unit, "us") == 0) {
+	if (!unit) {
+		rc = unit_parse_double(text, out);
+	} else if (strcmp(unit, "us") == 0) {
 		rc = unit_parse_duration_ns(text, &whole);
 		*out = (double)whole / 1e3;
 	} else if (strcmp(unit, "KiB") == 0) {
@@ -203,6 +207,8 @@ static int parse_limit(const char *text, const char *unit, double *out)
 
 static const char *limit_expected(const char *unit)
 {
+	if (!unit)
+		return "a plain number such as 80, in the unit that the figure is told in";
 	if (strcmp(unit, "us") == 0)
 		return "a duration such as 300ms";
 	if (strcmp(unit, "KiB") == 0)
@@ -212,15 +218,51 @@ static const char *limit_expected(const char *unit)
 	return "a ratio such as 0.1%";
 }
 
+/* TOOL/NAME. What the provider counts is known beforehand; what a source tells is not. */
+static bool check_figure(struct reader *r, const struct yaml_node *v, const char *name)
+{
+	static const char cloud[] = "cloudwatch/";
+	size_t tool_len = strcspn(name, "/"), len = strlen(name);
+	const char *figure = name + tool_len + 1;
+
+	if (tool_len == 0 || !*figure || len > CONFIG_FIGURE_MAX_BYTES ||
+	    strspn(name, FIGURE_CHARS "/") < len || strchr(figure, '/')) {
+		config_errors_add(
+			r->errs, v->place,
+			"\"%.60s\" is no figure, expected TOOL/NAME of letters, digits, \".\", "
+			"\"_\", \"-\" and \":\", %d characters at most, such as sonar/coverage",
+			name, CONFIG_FIGURE_MAX_BYTES);
+		return false;
+	}
+	if (strncmp(name, cloud, strlen(cloud)) == 0 && !has_word(CONFIG_CLOUD_FIGURES, figure)) {
+		config_errors_add(r->errs, place_in(v, tool_len + 1),
+				  "cloudwatch has no figure \"%.40s\", expected one of %s", figure,
+				  CONFIG_CLOUD_FIGURES);
+		return false;
+	}
+	return true;
+}
+
+/* The metric of an objective and its unit, NULL of a figure. False after telling. */
+static bool check_objective_metric(struct reader *r, const struct yaml_node *v, const char *name,
+				   const char **unit)
+{
+	const struct metric_info *m;
+
+	*unit = NULL;
+	if (strchr(name, '/'))
+		return check_figure(r, v, name);
+	m = find_or_tell(r, name, v->place);
+	*unit = m ? m->unit : NULL;
+	return m != NULL;
+}
+
 /* METRIC OP LIMIT. False after telling, at the part that is wrong. */
 static bool parse_objective(struct reader *r, const struct yaml_node *v, struct config_objective *o)
 {
 	const char *p = v->text, *op, *limit;
-	size_t metric_len =
-		strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-	size_t op_len;
-	const struct metric_info *m;
-	char *name;
+	size_t metric_len = strcspn(p, " <>=!"), op_len;
+	bool is_fine;
 
 	op = p + metric_len + strspn(p + metric_len, " ");
 	op_len = strspn(op, "<>=!");
@@ -232,25 +274,28 @@ static bool parse_objective(struct reader *r, const struct yaml_node *v, struct 
 				  p);
 		return false;
 	}
-	name = x_strndup(p, metric_len);
-	m = find_or_tell(r, name, v->place);
-	free(name);
+	if (strlen(p) > CONFIG_OBJECTIVE_MAX_BYTES) {
+		config_errors_add(r->errs, v->place,
+				  "objective of %zu characters, expected at most %d", strlen(p),
+				  CONFIG_OBJECTIVE_MAX_BYTES);
+		return false;
+	}
+	o->metric = x_strndup(p, metric_len);
+	is_fine = check_objective_metric(r, v, o->metric, &o->unit);
 	snprintf(o->op, sizeof(o->op), "%.*s", (int)op_len, op);
 	if (op_len == 0 || op_len > 2 || !has_word("< <= > >=", o->op)) {
 		config_errors_add(r->errs, place_in(v, (size_t)(op - p)),
 				  "\"%.20s\" is no comparison, expected <, <=, > or >=", op);
 		return false;
 	}
-	if (!m)
+	if (!is_fine)
 		return false;
-	if (parse_limit(limit, m->unit, &o->limit)) {
+	if (parse_limit(limit, o->unit, &o->limit)) {
 		config_errors_add(r->errs, place_in(v, (size_t)(limit - p)),
-				  "limit of %s is \"%.40s\", expected %s", m->name, limit,
-				  limit_expected(m->unit));
+				  "limit of %s is \"%.40s\", expected %s", o->metric, limit,
+				  limit_expected(o->unit));
 		return false;
 	}
-	o->metric = x_strdup(m->name);
-	o->unit = m->unit;
 	o->text = x_strdup(p);
 	return true;
 }
@@ -267,8 +312,10 @@ static void read_objective(struct reader *r, const struct yaml_node *v, const ch
 				  "response_p95 < 300ms");
 		return;
 	}
-	if (!parse_objective(r, v, &o))
+	if (!parse_objective(r, v, &o)) {
+		free(o.metric);
 		return;
+	}
 	o.account = x_strdup(account);
 	o.pattern = x_strdup(pattern);
 	c->objectives = x_realloc(c->objectives, c->objective_count + 1, sizeof(*c->objectives));

@@ -447,7 +447,11 @@ const struct top_key top_keys[] = {
 	 "shown"},
 	{"objectives", TOP_OBJECTIVES, NULL,
 	 "by account/pattern, a list of at most five such as `response_p95 < 300ms`; the most "
-	 "specific pattern counts"},
+	 "specific pattern counts. TOOL/NAME instead of a metric is a figure of a source or of the "
+	 "cloud, held against a number in its own unit: `sonar/coverage >= 80`, where `sonar` is "
+	 "one of sources:, or `cloudwatch/errors < 1` (invocations, errors, throttles, "
+	 "duration_p50_ms; with --wait-cloud). While it has not come it is unknown, which is never "
+	 "met"},
 	{"limits", TOP_SECTION, limits_of, "what a test may cost"},
 	{"sources", TOP_NAMED, source_sections, "who else is asked about a run"},
 	{"sinks", TOP_NAMED, sink_sections, "where results go"},

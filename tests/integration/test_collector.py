@@ -276,6 +276,44 @@ def test_the_three_line_source_as_it_stands(nginx, tmp_path):
                                                                 {"name": "code_smells", "value": 3, "unit": "1"}]}], r
 
 
+def with_objective(text):
+    """A plan whose only objective is on a figure of somebody else."""
+    metric, op, limit = text.split()
+    return planned(objectives=[{"name": text, "metric": metric, "op": op, "limit": float(limit)}])
+
+
+def equal_code():
+    return shard(add_us=0)
+
+
+@pytest.mark.parametrize("text, met, code, words", [
+    ("sonar/coverage >= 80", True, 0, "met      sonar/coverage >= 80  (81.5)"),
+    ("sonar/coverage >= 90", False, 1, "missed   sonar/coverage >= 90  (81.5)"),
+    ("sonar/bugs < 1", None, 2, "unknown  sonar/bugs < 1  (no figure from sonar)"),
+    ("snoar/coverage >= 80", None, 2, "unknown  snoar/coverage >= 80  (no figure from snoar)"),
+])
+def test_an_objective_on_a_figure_of_a_source_is_unknown_until_it_comes(nginx, tmp_path, text, met, code, words):
+    answer = '{"component":{"measures":[{"metric":"coverage","value":"81.5"}]}}'
+    server = nginx(locations=f"""location /api/measures/component {{ default_type application/json; return 200 '{answer}'; }}""")
+    path = source(tmp_path, "sonar.sh", f"SONAR={server.url} SONAR_TOKEN=x" + SOURCE_OF_THE_SCHEMAS)
+    r = pl("collector", "--config", configure(tmp_path, [f"sonar: {{exec: {path}}}"]), input=[with_objective(text), equal_code()])
+    told = by_id(r)
+    first, last = (told[f"{RUN}.f{rev}"] for rev in (0, 1))
+    tool = text.split("/")[0]
+    assert first["verdict"] == last["verdict"] == "no-difference" and not first["external"], first
+    assert first["objectives"][0]["is_met"] is None and first["objectives"][0]["reason"] == f"no figure from {tool}"
+    assert last["objectives"][0]["is_met"] is met and last["objectives"][0].get("value") == (None if met is None else 81.5), last
+    events = r.of("run.finished")
+    junit = tmp_path / "junit.xml"
+    said = pl("sink", "--to", "terminal", "--to", f"junit={junit}", "--to", f"archive={tmp_path}/a.sqlite", input=events)
+    assert said.code == code and f"  {words}\n" in said.text, said
+    assert pl("sink", "--to", "terminal", input=events[:1]).code == 2, "before the figure came"
+    cases = junit.read_text()
+    assert (f'name="{text.replace("<", "&lt;").replace(">", "&gt;")}"' in cases) and ("unknown: no figure" in cases) == (met is None)
+    github = pl("sink", "--to", "github", input=events).text
+    assert github.count("::warning" if met is None else "::error" if code else "::notice") == 1 and len(github.splitlines()) == 1, github
+
+
 def stamp(at):
     return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
@@ -362,6 +400,22 @@ def test_the_first_verdict_does_not_wait_for_the_cloud_which_is_read_until_two_a
     second = json.loads(out)
     assert (p.returncode, second["id"], server.asked) == (0, RUN + ".f1", 4), err
     assert second["data"]["cloud"]["invocations"] == 152 and second["data"]["bookkeeping"] == "closed"
+
+
+@pytest.mark.parametrize("wait, text, code", [
+    ("20s", "cloudwatch/invocations > 151", 0), ("20s", "cloudwatch/errors > 0", 1), ("0s", "cloudwatch/invocations > 151", 2)])
+def test_an_objective_on_a_figure_of_the_cloud(tmp_path, wait, text, code):
+    server = SlowCloud([100, 152])
+    server.may_answer.set()
+    config = configure(tmp_path, [], account=f", endpoint: 'http://127.0.0.1:{server.server_port}'")
+    r = pl("collector", "--config", config, "--wait-cloud", wait, "--cloud-every", "100ms", input=[with_objective(text), equal_code()],
+           env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"})
+    server.shutdown()
+    events = r.of("run.finished")
+    first, last = (e["data"]["objectives"][0] for e in (events[0], events[-1]))
+    assert (first["is_met"], first["reason"]) == (None, "no figure from cloudwatch"), r
+    assert last["is_met"] is {0: True, 1: False, 2: None}[code] and len(events) == (1 if wait == "0s" else 2)
+    assert pl("sink", "--to", "terminal", input=events).code == code
 
 
 def publish(cloud, version, **figures):

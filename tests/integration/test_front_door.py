@@ -1,4 +1,6 @@
 """The front door's commands that need no cloud: help, check, hist, pause, add, the looking ones without an archive."""
+import concurrent.futures
+import copy
 import json
 import re
 import os
@@ -176,6 +178,27 @@ def test_gate_ends_with_what_the_last_run_said(door, tmp_path):
     r = door("gate", "prod/hello", "--version", "4", "--wait", "1s")
     assert r.code == 2 and "version 4" in r.errors and "--wait" in r.errors
     assert door("gate", "--version", "4").code == 100
+
+
+def test_gate_follows_the_amendment_and_waits_for_it(door, tmp_path):
+    """An objective on a figure of another tool: unknown at first, met when the figure has come."""
+    archive = f"archive={tmp_path}/.local/state/plimsoll/archive.sqlite"
+    on = {"name": "sonar/coverage >= 80", "metric": "sonar/coverage", "op": ">=", "limit": 80}
+    first = example("run.finished")
+    first["data"].update(verdict="better", objectives=[{**on, "is_met": None, "reason": "no figure from sonar"}])
+    last = copy.deepcopy(first)
+    last["id"] = first["plimsollrun"] + ".f1"
+    last["data"].update(rev=1, objectives=[{**on, "value": 81.5, "is_met": True}])
+    pl("sink", "--to", archive, input=lines([first]), home=tmp_path)
+    r = door("gate", "prod/hello", "--to", "terminal", "--to", f"junit={tmp_path}/gate.xml")
+    assert r.code == 2 and "unknown  sonar/coverage >= 80  (no figure from sonar)" in r.text, r
+    assert "unknown: no figure from sonar" in (tmp_path / "gate.xml").read_text()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(door, "gate", "prod/hello", "--wait", "60s")
+        pl("sink", "--to", archive, input=lines([last]), home=tmp_path)
+        r = waiting.result()
+    assert r.code == 0 and "met      sonar/coverage >= 80  (81.5)" in r.text, r
+    assert "met      sonar/coverage >= 80  (81.5)" in door("show", first["plimsollrun"]).text
 
 
 def test_history_shows_a_creep_that_no_single_run_sees(door, tmp_path):

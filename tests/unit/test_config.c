@@ -88,10 +88,16 @@ static void test_real(void **state)
 	assert_int_equal(peak->every_ms, 7 * 86400000LL);
 	assert_string_equal(peak->shape, "triangle");
 	assert_int_equal(peak->when, 1u << CAUSE_CODE | 1u << CAUSE_MEMORY);
-	assert_int_equal(config_objectives(c, "prod", "checkout", o), 2);
+	assert_int_equal(config_objectives(c, "prod", "checkout", o), 4);
 	assert_true(o[0]->limit > 299999 && o[0]->limit < 300001);
 	assert_string_equal(o[0]->unit, "us");
 	assert_string_equal(o[1]->op, "<");
+	assert_string_equal(o[2]->metric, "sonar/coverage");
+	assert_string_equal(o[2]->op, ">=");
+	assert_true(o[2]->limit > 81.49 && o[2]->limit < 81.51);
+	assert_null(o[2]->unit);
+	assert_string_equal(o[3]->metric, "cloudwatch/errors");
+	assert_string_equal(o[3]->text, "cloudwatch/errors<1");
 	assert_int_equal(config_objectives(c, "prod", "other", o), 0);
 	assert_int_equal(c->source_count, 3);
 	assert_string_equal(c->sources[2].kind, "exec");
