@@ -58,10 +58,12 @@ struct options {
 	uint64_t runs, seed, calls, environments;
 	const char *host_spread, *change, *errors, *more_errors, *tolerance, *points, *life, *rate;
 	const char *lottery, *sequential, *stop;
+	bool is_help;
 	bool is_unknown, has_one_gate;
 };
 
 static const struct opt rows[] = {
+	{"help", 'h', OPT_FLAG, offsetof(struct options, is_help), NULL, NULL, "this text"},
 	{"runs", 0, OPT_U64, offsetof(struct options, runs), "N", "1000", "runs"},
 	{"seed", 0, OPT_U64, offsetof(struct options, seed), "N", "1", "of the first run"},
 	{"calls", 0, OPT_U64, offsetof(struct options, calls), "N", "1200",
@@ -591,7 +593,9 @@ int main(int argc, char **argv)
 	event_set_source("simulate");
 	if (argc <= 64 && opt_parse(&table, 1, argc, argv, rest, &rest_count, &why) == 0 &&
 	    rest_count == 0) {
-		code = run_all(&o);
+		if (o.is_help)
+			opt_help(stdout, &usage, &table, 1);
+		code = o.is_help ? EXIT_FINE : run_all(&o);
 	} else {
 		fprintf(stderr, "simulate: %s\n", buf_str(&why));
 		opt_help(stderr, &usage, &table, 1);

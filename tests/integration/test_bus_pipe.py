@@ -15,6 +15,7 @@ functions:
 tests:
   compare: {workload: {rate: 10/s, duration: 30s, spread: 4}, warmup: 5s, when: [added, code]}
 limits: {concurrency: 100, cost_per_day: 1000 USD}
+objectives: {prod/*: [response_p95 < 300ms, coverage/coverage >= 0.75]}
 """
 NAMES = ["alpha", "beta", "gamma", "delta", "skipped", "refused", "gone"]
 
@@ -122,3 +123,5 @@ def test_same_events_over_the_pipe_and_over_the_bus(bus, tmp_path):
     outcomes = {e["subject"]: e["data"]["outcome"] for e in bussed["sink"]}
     assert set(outcomes) == {"prod/" + n for n in NAMES if n != "gone"}
     assert outcomes["prod/skipped"] == "skipped" and outcomes["prod/refused"] == "refused"
+    reasons = {e["subject"]: [o.get("reason") for o in e["data"]["objectives"]] for e in bussed["sink"]}
+    assert reasons["prod/alpha"] == [None, "no figure from coverage"]

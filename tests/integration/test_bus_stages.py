@@ -9,6 +9,7 @@ import pytest
 import test_bus_pipe as recorded
 from helpers.programs import pl
 from helpers.servers import wait_for
+from test_collector import shard
 
 
 @pytest.fixture
@@ -106,8 +107,15 @@ def test_a_damaged_result_is_told_as_incomplete(set_up):
     assert "cannot be used" in collector.log()
 
 
-def test_a_report_after_the_verdict_amends_it(set_up):
+def believable(planned):
+    """A result of equal code that nothing is to be said against."""
+    return dict(shard(run=planned["plimsollrun"], add_us=0), subject=planned["subject"])
+
+
+def test_a_report_after_the_verdict_amends_it(set_up, monkeypatch):
+    """And the objective that was unknown without it is judged."""
     bus = set_up
+    monkeypatch.setattr(recorded, "result", believable)
     run = measured(bus)
     bus.start("collector")
     sink = bus.start("sink", "--to", "file=" + bus.path("told"))
@@ -120,6 +128,10 @@ def test_a_report_after_the_verdict_amends_it(set_up):
     with open(bus.path("told"), encoding="utf-8") as f:
         told = [recorded.json.loads(line)["data"] for line in f]
     assert [t["rev"] for t in told] == [0, 1] and told[1]["external"] and told[0]["verdict"] == told[1]["verdict"]
+    assert told[1]["outcome"] == "valid", told[1]["reason"]
+    objective = [t["objectives"][1] for t in told]
+    assert [o["is_met"] for o in objective] == [None, True] and objective[1]["value"] == 0.75, objective
+    assert objective[0]["reason"] == "no figure from coverage" and "reason" not in objective[1]
     assert sink.is_alive()
 
 

@@ -40,7 +40,8 @@ static const char settings[] =
 	"  memory: {when: [memory]}\n"
 	"  ramp: {workload: {executor: ramping-arrival-rate, shape: spike}}\n"
 	"  weekly: {every: 7d}\n"
-	"objectives: {prod/hello: [response_p95 < 300ms, error_ratio < 0.1%]}\n";
+	"objectives: {prod/hello: [response_p95 < 300ms, error_ratio < 0.1%, sonar/coverage >= "
+	"80]}\n";
 
 static struct config *config_of(const char *text)
 {
@@ -99,7 +100,7 @@ struct plan_case {
 	double call_ms;
 	int64_t spent_micro_usd;
 	size_t count;	       /* of plans */
-	struct want want[8];   /* in the first plan's run */
+	struct want want[10];  /* in the first plan's run */
 	struct want shard[10]; /* in its shard; none = there is none */
 };
 
@@ -136,6 +137,8 @@ static const struct plan_case plan_cases[] = {
 		  {"metrics.2.is_gate", "false"},
 		  {"objectives.0.limit", "300000"},
 		  {"objectives.1.unit", "1"},
+		  {"objectives.2.metric", "sonar/coverage"},
+		  {"objectives.2.unit", NULL},
 		  {"price.per_request_usd", "0.0000002"},
 		  {"price.per_gb_s_usd", "0.0000166667"},
 		  {"target.function", "hello"}},
