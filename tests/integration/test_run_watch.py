@@ -30,7 +30,9 @@ tests:
     workload: {{executor: constant-arrival-rate, rate: 5/s, duration: {duration}, spread: 4}}
     warmup: 3s
 metrics: {{gate: {{response_p50: {{tolerance: 10%}}}}}}
+objectives: {{prod/same: [cloudwatch/errors < 1, sonar/coverage >= 80]}}
 limits: {{cost_per_run: {cost}, cost_per_day: 10 USD, rate: 200/s, concurrency: {concurrency}}}
+sources: {{sonar: {{exec: "{source}"}}}}
 sinks:
   pushgateway: {{url: "{gateway}"}}
 """
@@ -45,11 +47,14 @@ class Door:
 
     def __init__(self, folder, cloud, gateway):
         self.folder, self.cloud, self.gateway = folder, cloud, gateway
+        self.source = folder / "sonar.sh"
+        self.source.write_text("""#!/bin/sh\necho '{"name": "coverage", "value": 81.5, "unit": "1"}'\n""")
+        self.source.chmod(0o755)
         self.path = folder / "plimsoll.yaml"
         self.path.write_text(self.settings())
 
     def settings(self, duration="16s", cost="1 USD", concurrency=64):
-        return CONFIG.format(region=self.cloud.region, url=self.cloud.server.url, gateway=self.gateway.url,
+        return CONFIG.format(region=self.cloud.region, url=self.cloud.server.url, gateway=self.gateway.url, source=self.source,
                              duration=duration, cost=cost, concurrency=concurrency)
 
     def other(self, name, **changes):
@@ -274,7 +279,17 @@ def test_wait_cloud_tells_the_amended_figures(door, runs):
     assert code in (0, 2), (out, err)
     calls = len(door.witness("same"))
     assert calls == SHORT, out
-    assert re.search(rf"amended.*\n +cloud +{calls} invocations", out), out
+    assert re.search(rf"amended.*\n( +objectives .*\n.*\n)? +cloud +{calls} invocations", out), out
+
+
+def test_run_stays_for_the_figures_that_objectives_rest_on(door, runs):
+    _, out, err = runs["same"]
+    last = out.split("amended, ")[-1]
+    for text, slug, value in (("cloudwatch/errors < 1", "cloudwatch_errors_lt_1", "0"),
+                              ("sonar/coverage >= 80", "sonar_coverage_ge_80", "81.5")):
+        assert f"met      {text}  ({value})" in last, (out, err)
+        assert any(line.startswith("plimsoll_objective_met{") and f'objective="{slug}"' in line and line.endswith(" 1")
+                   for line in door.gateway.metrics().splitlines()), slug
 
 
 def run_ids(door):
