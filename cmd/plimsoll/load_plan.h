@@ -75,6 +75,8 @@ struct load_plan {
 };
 
 MUST_CHECK int load_plan_make(const struct load_ask *ask, struct load_plan *out, struct buf *why);
+/* Of --seed, else a random one. */
+MUST_CHECK int load_plan_seed(const struct load_ask *ask, struct load_plan *p, struct buf *why);
 /* What all plans have in common, a scenario file's too: processes, timeout, seed, connections. */
 MUST_CHECK int load_plan_finish(const struct load_ask *ask, struct load_plan *p, struct buf *why);
 
