@@ -100,6 +100,8 @@ static struct json *metric_object(const struct judged_metric *m)
 	if (m->tolerance)
 		json_put(o, "tolerance", json_copy(m->tolerance));
 	json_put_bool(o, "is_gate", m->is_gate);
+	if (m->is_gate)
+		json_put_real(o, "detectable", m->detectable);
 	json_put_str(o, "direction", m->is_higher_better ? "higher" : "lower");
 	if (m->verdict != VERDICT_NONE)
 		json_put_str(o, "verdict", verdict_name(m->verdict));

@@ -43,6 +43,7 @@ static void judge_gates(struct judgement *j)
 		double alpha = look_alpha(l, answers[i].alpha);
 
 		of[i]->level = 1 - alpha;
+		of[i]->detectable = gate_detectable(&gates[i], alpha);
 		of[i]->verdict = answers[i].is_decided ? gate_verdict(&gates[i], alpha)
 						       : VERDICT_CANNOT_TELL;
 		of[i]->reason =

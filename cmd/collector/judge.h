@@ -43,7 +43,8 @@ struct judged_metric {
 	struct estimate est;
 	struct bounds bounds;
 	double level;
-	double limit; /* the tolerance as a number; 0 = none */
+	double limit;	   /* the tolerance as a number; 0 = none */
+	double detectable; /* of a gate; NAN = not known */
 	bool is_known, is_gate, is_higher_better;
 	enum verdict verdict; /* VERDICT_NONE: nothing to judge */
 	const char *reason;   /* NULL = none */

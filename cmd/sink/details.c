@@ -29,6 +29,20 @@ static void add_note(struct buf *note, const char *text)
 		buf_addf(note, "%s%s", note->len_bytes > 0 ? ", " : "", text);
 }
 
+/* What the run could have found; of a gate that it did not, that is what to know. */
+static void add_detectable(struct buf *note, const struct json *m)
+{
+	const char *kind = json_get_str(m, "diff_kind"), *verdict = json_get_str(m, "verdict");
+	char figure[FIGURE_SIZE], text[FIGURE_SIZE + 8];
+
+	if (!json_is_num(json_get(m, "detectable")) || !verdict ||
+	    (strcmp(verdict, "cannot-tell") != 0 && strcmp(verdict, "no-difference") != 0))
+		return;
+	figure_size(json_get(m, "detectable"), kind, figure);
+	snprintf(text, sizeof(text), "sees %s", figure);
+	add_note(note, text);
+}
+
 /* What the interval rests on, in people's words. */
 static void add_basis(struct buf *note, const struct json *m)
 {
@@ -106,6 +120,7 @@ static void metric_note(struct table *t, const struct json *m, const struct mann
 		add_note(&note, text);
 	}
 	add_note(&note, json_get_str(m, "reason"));
+	add_detectable(&note, m);
 	if (!how->is_brief) {
 		add_both_counts(&note, m);
 		add_absolute(&note, m);

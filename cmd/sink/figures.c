@@ -114,6 +114,13 @@ void figure_diff(const struct json *diff, const char *kind, char out[FIGURE_SIZE
 		snprintf(out, FIGURE_SIZE, "–");
 }
 
+void figure_size(const struct json *diff, const char *kind, char out[FIGURE_SIZE])
+{
+	double percent = 100 * json_real(diff);
+
+	snprintf(out, FIGURE_SIZE, "%.*f %s", decimals(percent), percent, sign_of(kind));
+}
+
 void figure_interval(const struct json *low, const struct json *high, const char *kind,
 		     char out[FIGURE_SIZE])
 {

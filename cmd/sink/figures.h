@@ -23,6 +23,8 @@ void figure_objective(const struct json *objective, char out[FIGURE_SIZE]);
 bool figure_is_of_tool(const struct json *objective);
 /* A difference as diff_kind says: "ratio" in percent, "points" in percentage points. */
 void figure_diff(const struct json *diff, const char *kind, char out[FIGURE_SIZE]);
+/* Likewise, without a sign: "14 %". */
+void figure_size(const struct json *diff, const char *kind, char out[FIGURE_SIZE]);
 /* "+128 … +134 %"; "" when a bound is missing. */
 void figure_interval(const struct json *low, const struct json *high, const char *kind,
 		     char out[FIGURE_SIZE]);

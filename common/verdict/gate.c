@@ -1,11 +1,13 @@
 /* gate.c - intervals against tolerances, Holm over the gates; the rules: docs/MEASURING.md. */
 #include <math.h>
 
+#include "common/stats/welch.h"
 #include "common/verdict/gate.h"
 
 #define ENVIRONMENTS_MIN 4 /* fewer: only beyond twice the tolerance (docs/MEASURING.md) */
 /* An interval of a bootstrap needs so many of its draws beyond each end. */
 #define DRAWS_BEYOND_MIN 2
+#define POWER 0.8 /* as the planner's (estimate.h) */
 
 struct looks looks_read(const struct json *plan)
 {
@@ -38,13 +40,19 @@ const char *verdict_name(enum verdict v)
 	return names[v];
 }
 
+/* Beyond this a difference counts. */
+static double edge_of(double limit, size_t environments)
+{
+	return environments > 0 && environments < ENVIRONMENTS_MIN ? 2 * limit : limit;
+}
+
 enum verdict gate_verdict_of(const struct bounds *b, double limit, bool is_higher_better,
 			     size_t environments)
 {
 	double low = is_higher_better ? -b->high : b->low;
 	double high = is_higher_better ? -b->low : b->high;
 	bool are_few = environments > 0 && environments < ENVIRONMENTS_MIN;
-	double far = are_few ? 2 * limit : limit;
+	double far = edge_of(limit, environments);
 
 	if (isnan(low) || isnan(high))
 		return VERDICT_CANNOT_TELL;
@@ -64,16 +72,46 @@ static size_t environments_of(const struct estimate *e)
 					      : 0;
 }
 
+/* False: there is no interval that counts. */
+static bool bounds_of(const struct gate *g, double alpha, struct bounds *b)
+{
+	if (g->est->cannot || g->est->basis == BASIS_NONE)
+		return false;
+	if (g->est->basis == BASIS_BLOCKS_WIDENED && alpha / 2 * BOOT_DRAWS < DRAWS_BEYOND_MIN)
+		return false;
+	estimate_bounds(g->est, 1 - alpha, b);
+	return true;
+}
+
 enum verdict gate_verdict(const struct gate *g, double alpha)
 {
 	struct bounds b;
 
-	if (g->est->cannot || g->est->basis == BASIS_NONE)
+	if (!bounds_of(g, alpha, &b))
 		return VERDICT_CANNOT_TELL;
-	if (g->est->basis == BASIS_BLOCKS_WIDENED && alpha / 2 * BOOT_DRAWS < DRAWS_BEYOND_MIN)
-		return VERDICT_CANNOT_TELL;
-	estimate_bounds(g->est, 1 - alpha, &b);
 	return gate_verdict_of(&b, g->limit, g->is_higher_better, environments_of(g->est));
+}
+
+/* A difference where differences add up, so that an error is as large everywhere. */
+static double to_scale(double diff, bool is_points)
+{
+	return is_points ? diff : log1p(diff);
+}
+
+double gate_detectable(const struct gate *g, double alpha)
+{
+	double reach = 1 + student_quantile(POWER, (double)INFINITY) /
+				   student_factor(1 - alpha, (double)INFINITY);
+	bool is_points = g->est->is_points, is_rise = !g->is_higher_better;
+	double edge = edge_of(g->limit, environments_of(g->est)), half, worse;
+	struct bounds b;
+
+	if (!isnan(g->est->upper_old) || !bounds_of(g, alpha, &b))
+		return NAN;
+	half = fabs(to_scale(g->est->diff, is_points) -
+		    to_scale(is_rise ? b.low : b.high, is_points));
+	worse = to_scale(is_rise ? edge : -edge, is_points) + (is_rise ? 1 : -1) * half * reach;
+	return fabs(is_points ? worse : expm1(worse));
 }
 
 const char *gate_open_reason(const struct gate *g)

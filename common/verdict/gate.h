@@ -54,6 +54,14 @@ enum verdict gate_verdict_of(const struct bounds *b, double limit, bool is_highe
 			     size_t environments);
 /* At the level 1 - alpha. VERDICT_CANNOT_TELL where there is no interval that counts. */
 enum verdict gate_verdict(const struct gate *g, double alpha);
+/*
+ * The smallest worsening, as diff is told (a ratio or points, positive), that the run would have
+ * found at this level four times in five: the edge, the half of the interval that lies towards it,
+ * and POWER's quantile of an error as large as that half says. NAN without an interval that counts,
+ * and of a share of which nothing was seen: that has no error to go by.
+ * The formula: docs/VERDICT.md.
+ */
+double gate_detectable(const struct gate *g, double alpha);
 /* Why it stays open. */
 const char *gate_open_reason(const struct gate *g);
 /* Which of at most GATES_MAX gates are decided, and at which alpha of the run each is to be told.

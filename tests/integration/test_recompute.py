@@ -7,7 +7,7 @@ from helpers import programs
 from helpers.programs import ROOT, pl
 
 # What a collector of 23 November 2026 kept of made-up runs: plan, shards, verdict. The second one's environments are
-# unknown: its intervals come from random draws.
+# unknown: its intervals come from random draws. What its gates could have found (`detectable`) is told since that evening.
 RECORDED, UNKNOWN = (os.path.join(ROOT, "tests", "data", name) for name in ("kept.ndjson", "kept-unknown.ndjson"))
 
 
