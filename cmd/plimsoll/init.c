@@ -12,7 +12,7 @@
 
 struct init_opts {
 	const char *account, *out;
-	bool is_policy, is_forced, may_publish, may_copy;
+	bool is_policy, is_forced, may_publish, may_copy, may_read_logs;
 };
 
 #define ROW(field) offsetof(struct init_opts, field)
@@ -28,6 +28,8 @@ static const struct opt init_rows[] = {
 	{"copies", 0, OPT_FLAG, ROW(may_copy), NULL, NULL,
 	 "with --print-policy: also to publish copies of equal code, which takes an edit of the "
 	 "description; implies --publish"},
+	{"logs", 0, OPT_FLAG, ROW(may_read_logs), NULL, NULL,
+	 "with --print-policy: also to read the functions' logs (environments_from_logs)"},
 };
 #undef ROW
 
@@ -48,7 +50,11 @@ static void print_policy(const struct init_opts *o)
 		puts("      \"lambda:UpdateFunctionConfiguration\",");
 	if (o->may_publish || o->may_copy)
 		puts("      \"lambda:PublishVersion\", \"lambda:DeleteFunction\",");
-	puts("      \"lambda:InvokeFunction\"]}");
+	printf("      \"lambda:InvokeFunction\"]}%s\n", o->may_read_logs ? "," : "");
+	if (o->may_read_logs)
+		puts("    {\"Effect\": \"Allow\", \"Resource\": "
+		     "\"arn:aws:logs:*:*:log-group:/aws/lambda/*\", \"Action\": [\n"
+		     "      \"logs:FilterLogEvents\"]}");
 	puts("  ]\n}");
 }
 

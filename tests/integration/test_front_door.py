@@ -150,10 +150,14 @@ def test_run_without_a_payload_refuses_when_nobody_can_answer(door, tmp_path):
 
 
 def test_the_policy_is_json(door):
-    least = json.loads(door("init", "--print-policy").text)
-    more = json.loads(door("init", "--print-policy", "--publish").text)
-    assert "lambda:PublishVersion" not in json.dumps(least)
-    assert "lambda:PublishVersion" in json.dumps(more) and "lambda:InvokeFunction" in json.dumps(least)
+    def allowed(*options):
+        policy = json.loads(door("init", "--print-policy", *options).text)
+        return {action for statement in policy["Statement"] for action in statement["Action"]}
+    least = allowed()
+    assert "lambda:InvokeFunction" in least
+    assert allowed("--publish") - least == {"lambda:PublishVersion", "lambda:DeleteFunction"}
+    assert allowed("--logs") - least == {"logs:FilterLogEvents"}
+    assert allowed("--logs", "--copies") - allowed("--publish") == {"logs:FilterLogEvents", "lambda:UpdateFunctionConfiguration"}
 
 
 def test_gate_ends_with_what_the_last_run_said(door, tmp_path):
