@@ -64,7 +64,8 @@ struct pass {
 	char run_to_confirm[DIGEST_ID_SIZE]; /* "" = none */
 };
 
-/* Looks for a worse that wants confirmation among the events that the sink saw. */
+/* Looks for a worse that wants confirmation among the events that the sink saw; the last word
+ * counts. */
 static void see_event(const struct line *line, void *ctx)
 {
 	char why[EVENT_WHY_SIZE];
@@ -73,8 +74,9 @@ static void see_event(const struct line *line, void *ctx)
 
 	if (event_parse(line->data, line->len_bytes, &ev, why))
 		return;
-	if (ev.kind == EV_RUN_FINISHED && ev.run && json_get_bool(ev.data, "confirm_wanted", false))
-		snprintf(pass->run_to_confirm, sizeof(pass->run_to_confirm), "%s", ev.run);
+	if (ev.kind == EV_RUN_FINISHED && ev.run)
+		snprintf(pass->run_to_confirm, sizeof(pass->run_to_confirm), "%s",
+			 json_get_bool(ev.data, "confirm_wanted", false) ? ev.run : "");
 	event_release(&ev);
 }
 

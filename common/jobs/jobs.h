@@ -21,7 +21,7 @@
 #include "common/config/config.h"
 #include "common/redis/redis.h"
 
-#define JOBS_VERSION "2"
+#define JOBS_VERSION "3"
 #define JOBS_KICK "{pl}:kick"
 
 struct jobs;

@@ -4,7 +4,7 @@
 -- FCALL name 0 args... Each function reads all its arguments before it writes anything: Redis does not roll back. Every
 -- reply is a flat list of strings, first a code. Times are Redis' own, in ms.
 
-local VERSION = '2'
+local VERSION = '3'
 
 local DAY_S = 86400
 local KEEP_CHANGE_S, KEEP_RUN_S, KEEP_DEAD_S = 7 * DAY_S, 3 * DAY_S, 30 * DAY_S
@@ -636,7 +636,7 @@ local function measured(R)
 	return out
 end
 
--- Unless the function has a newer change already.
+-- Once a run, also of an amendment; not when the function has a newer change already.
 local function want_confirmation(run, fn, change)
 	local id, c = 'k' .. run:sub(2, 21), key('c', change)
 	local line = call('HGET', c, 'line')
@@ -682,7 +682,7 @@ local function judge(R)
 		for _, k in ipairs(run_keys(run)) do call('PERSIST', k) end
 		move(run, 'judged', 'judge', get(r, 'why'))
 		tell_result(run, fn, before, text(rev))
-		if not before and has_result and wanted then want_confirmation(run, fn, found[5]) end
+		if has_result and wanted then want_confirmation(run, fn, found[5]) end
 	end
 	put(docs)
 	return {'OK'}

@@ -456,7 +456,7 @@ class Model:
             self.drop_entry(run.fn, f"f:{id}.{before}")
             self.tell(run.fn, f"f:{id}.{rev}")
             key = "k" + id[1:21]
-            if is_first and confirm_wanted == "1" and f.last == run.change.id and key not in self.changes:
+            if not run.end and confirm_wanted == "1" and f.last == run.change.id and key not in self.changes:
                 self.enqueue(key, run.fn, "confirm", run.change.line, id, "judge")
         self.put(docs)
         return ["OK"]
@@ -640,7 +640,7 @@ class Model:
         return ["NONE"]
 
     def pl_version(self):
-        return ["OK", "2"]
+        return ["OK", "3"]
 
     def pl_audit(self, _cursor):
         return ["OK", Any("cursor")]

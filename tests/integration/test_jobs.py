@@ -293,6 +293,26 @@ def test_a_confirmation_is_queued_once_and_replaces_nothing(jobs):
     assert jobs.hash("c", "k" + run[1:21])["st"] == "cancelled"
 
 
+def test_an_amendment_to_worse_is_confirmed_too_and_once(jobs):
+    run = jobs.planned()
+    jobs.shard(run, jobs.lease(run)["token"])
+    assert jobs.judge(run) == ["OK"]
+    assert jobs("pl_list", "queued")[1] == "0"
+    assert jobs.judge(run, rev=1, confirm=1) == ["OK"]
+    assert jobs("pl_list", "queued")[1:5] == ["1", "k" + run[1:21], FN, "confirm"]
+    assert jobs.judge(run, rev=2, confirm=1) == ["OK"]
+    assert jobs("pl_list", "queued")[1] == "1"
+
+
+def test_no_confirmation_of_an_amendment_beside_a_newer_change(jobs):
+    run = jobs.planned()
+    jobs.shard(run, jobs.lease(run)["token"])
+    assert jobs.judge(run) == ["OK"]
+    newer = jobs.ingest()
+    assert jobs.judge(run, rev=1, confirm=1) == ["OK"]
+    assert jobs("pl_list", "queued")[1:3] == ["1", newer]
+
+
 def test_no_confirmation_beside_a_newer_change(jobs):
     run = jobs.planned()
     token = jobs.lease(run)["token"]
