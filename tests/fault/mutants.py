@@ -78,6 +78,8 @@ MUTANTS = [
            JOBS + "test_a_dead_run_is_told_and_can_be_tried_again"),
     Mutant("what was removed is told", LUA, "	if is_removed(fn) then\n		if state", "	if false then\n		if state",
            JOBS + "test_a_result_of_a_function_that_was_removed_is_told_to_nobody"),
+    Mutant("an amendment to worse is not confirmed", LUA, "if has_result and wanted then", "if not before and has_result and wanted then",
+           JOBS + "test_an_amendment_to_worse_is_confirmed_too_and_once"),
     Mutant("a confirmation beside a newer change", LUA, "if line and get(key('f', fn), 'last') == change and", "if line and",
            JOBS + "test_no_confirmation_beside_a_newer_change"),
     Mutant("the audit sees nothing", LUA, "if MEND[kind] then MEND[kind](id, fixed) end", "", JOBS + "test_an_index_that_is_lost_is_made_again"),
