@@ -261,7 +261,7 @@ static int ask(const struct config *cfg, struct json *question, struct json **ou
 
 int ask_cloud_main(void)
 {
-	struct buf in = BUF_INIT(QUESTION_MAX_BYTES), out = BUF_INIT(QUESTION_MAX_BYTES);
+	struct buf in = BUF_INIT(QUESTION_MAX_BYTES), out = BUF_INIT(ASK_CLOUD_ANSWER_MAX_BYTES);
 	struct json *question = NULL, *answer = NULL;
 	struct config_errors errs = {0};
 	struct config *cfg = NULL;
@@ -280,7 +280,9 @@ int ask_cloud_main(void)
 		goto out;
 	json_write(answer, &out);
 	buf_addc(&out, '\n');
-	if (fs_write_all(1, buf_str(&out), out.len_bytes) != 0)
+	if (buf_is_over(&out))
+		log_warn("the answer is larger than %u bytes", ASK_CLOUD_ANSWER_MAX_BYTES);
+	if (buf_is_over(&out) || fs_write_all(1, buf_str(&out), out.len_bytes) != 0)
 		code = EXIT_AGAIN;
 out:
 	config_free(cfg);

@@ -17,13 +17,17 @@
  *	-> {"streams": ["2026/11/23/[2]0f...", ...], "calls": {REQUEST ID: index of its stream,
  *...}}
  *
- * A member is absent where the provider has no figure. Exit 0; 100 or 111 with one line of talk.
+ * A member is absent where the provider has no figure. Exit 0; 100 or 111 with one line of talk,
+ *also for an answer that is larger than ASK_CLOUD_ANSWER_MAX_BYTES.
  */
 #ifndef PLIMSOLL_COLLECTOR_ASK_CLOUD_H
 #define PLIMSOLL_COLLECTOR_ASK_CLOUD_H
 
 #include "common/aws/cloudwatch.h"
 #include "common/json/json.h"
+
+/* LOGS_CALLS_MAX calls in streams of AWS' own names; figures are far less. */
+#define ASK_CLOUD_ANSWER_MAX_BYTES (4u * 1024u * 1024u)
 
 int ask_cloud_main(void);
 

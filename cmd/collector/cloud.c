@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/collector/ask_cloud.h"
 #include "cmd/collector/child.h"
 #include "cmd/collector/cloud.h"
 #include "common/base/log.h"
 
-#define ANSWER_MAX_BYTES (4u * 1024u * 1024u) /* of the logs; figures are far less */
 #define QUESTION_MAX_BYTES (64u * 1024u)
 #define ASK_TIMEOUT_MS 60000
 #define LOGS_TIMEOUT_MS 120000
@@ -87,8 +87,8 @@ static struct json *answer_of(int code, const struct buf *output)
 {
 	struct json *answer = NULL;
 
-	if (code != 0 ||
-	    json_parse(buf_str(output), output->len_bytes, ANSWER_MAX_BYTES, &answer, NULL) != 0)
+	if (code != 0 || json_parse(buf_str(output), output->len_bytes, ASK_CLOUD_ANSWER_MAX_BYTES,
+				    &answer, NULL) != 0)
 		return NULL;
 	return answer;
 }
@@ -228,7 +228,7 @@ static void read_logs(struct loop *l, struct loop_timer *t)
 	json_put_str(q, "to", to);
 	free(to);
 	ask->child.done = on_logs;
-	ask->child.output_max_bytes = ANSWER_MAX_BYTES;
+	ask->child.output_max_bytes = ASK_CLOUD_ANSWER_MAX_BYTES;
 	if (ask_child(ask, q, LOGS_TIMEOUT_MS) != 0)
 		end_environments(ask);
 }

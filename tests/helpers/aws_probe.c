@@ -2,7 +2,7 @@
  * aws_probe.c - one call of common/aws, its answer as one line of JSON: for the integration tests.
  *
  *	aws_probe list | config F [Q] | versions F | publish F | delete F V | aliases F | account |
- *		concurrency F | metrics F MINUTES | get URL | wait DIR ACCOUNT COUNT
+ *		concurrency F | metrics F MINUTES | logs GROUP | get URL | wait DIR ACCOUNT COUNT
  *
  * Options come from the environment, as the SDKs' do, and PROBE_ROLE, PROBE_EXTERNAL_ID,
  * PROBE_PROFILE, PROBE_DURATION, PROBE_CA_FILE, PROBE_RATE. Exit 0; 1 with {"fault", "text"} when
@@ -14,6 +14,7 @@
 
 #include "common/aws/cloudwatch.h"
 #include "common/aws/lambda.h"
+#include "common/aws/logs.h"
 #include "common/base/unit.h"
 #include "common/json/json.h"
 
@@ -162,6 +163,20 @@ static int do_metrics(struct probe *p)
 	return rc;
 }
 
+static int do_logs(struct probe *p)
+{
+	struct logs_query q = {.group = p->args[0], .to = wall_now()};
+	struct logs_calls calls;
+	int rc;
+
+	logs_calls_init(&calls, false);
+	rc = logs_read_reports(p->client, &q, &calls, &p->err);
+	json_put(p->out, "answer", logs_calls_json(&calls));
+	json_put_bool(p->out, "is_cut", calls.is_cut);
+	logs_calls_release(&calls);
+	return rc;
+}
+
 static int do_get(struct probe *p)
 {
 	struct http *h = http_new(&(struct http_options){.ca_file = getenv("PROBE_CA_FILE")});
@@ -209,7 +224,7 @@ static const struct {
 	{"delete", do_delete, 2, false},     {"aliases", do_aliases, 1, false},
 	{"account", do_account, 0, false},   {"concurrency", do_concurrency, 1, false},
 	{"metrics", do_metrics, 2, false},   {"get", do_get, 1, true},
-	{"wait", do_wait, 3, true},
+	{"wait", do_wait, 3, true},	     {"logs", do_logs, 1, false},
 };
 
 static int open_client(struct probe *p)

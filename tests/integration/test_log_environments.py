@@ -4,11 +4,14 @@ import http.server
 import json
 import struct
 import threading
+import uuid
 
 import pytest
 from helpers.programs import pl
+from test_aws import probe
 from test_collector import planned, shard
 
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 GROUP = "/aws/lambda/hello"
 TEXT = "REPORT RequestId: {id}\tDuration: 60.12 ms\tBilled Duration: 61 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n"
 
@@ -74,7 +77,7 @@ def ask(logs):
     question = {"config": str(logs.config), "account": "prod", "function": "hello", "want": "environments",
                 "from": "2026-11-23T01:00:00Z", "to": "2026-11-23T01:00:30.5Z"}
     return pl("collector", "--ask-cloud", input=[question],
-              env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+              env=KEYS)
 
 
 def streams(result):
@@ -123,15 +126,36 @@ def test_what_cannot_be_read_is_one_line(logs, answer, words):
     assert len(result.errors.splitlines()) == 1, result.errors
 
 
+def call_id(n):
+    return str(uuid.UUID(int=n << 64))
+
+
+def test_all_calls_of_a_large_run_and_no_more(logs):
+    """Pages as AWS makes them at most; 36 bytes an id; what is past the bounds is left, and said."""
+    names = [call_id(n) for n in range(31_000)]
+    pages = [[report(c, f"2026/11/23/[7]{n % 300:032x}") for n, c in enumerate(names)][i:i + 5000] for i in range(0, 31_000, 5000)]
+    logs.pages = [page(p, f"t{i}") for i, p in enumerate(pages[:5])] + [page(pages[5])]
+    assert set(streams(ask(logs))) == set(names[:30_000])
+    logs.pages = [page(p, f"t{i}") for i, p in enumerate(pages)]
+    result = ask(logs)
+    assert len(streams(result)) == 30_000 and "more in its logs" in result.errors
+
+
+def test_no_more_than_a_hundred_pages(logs):
+    logs.pages = [page([report(f"r{i}", "s/a")], f"t{i}") for i in range(101)]
+    read = probe("logs", GROUP, env={**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{logs.server_port}"})
+    assert len(read["answer"]["calls"]) == len(logs.asked) == 100 and read["is_cut"]
+
+
 def unnamed():
     """A result whose calls have request ids and no environments, and what the logs say of each."""
-    event, streams = shard(add_us=9000, rounds=100), {}
+    event, streams = shard(add_us=9000, rounds=250), {}
     packed = base64.b64decode(event["data"]["calls"])
     count, out = struct.unpack("<I", packed[4:8])[0], packed[:12]
     for i in range(count):
         record = bytearray(packed[12 + i * 33:12 + (i + 1) * 33])
         assert len(record) == 33 and record[32] == 0
-        place, call = struct.unpack("<H", record[10:12])[0], b"r%07d" % i
+        place, call = struct.unpack("<H", record[10:12])[0], call_id(i).encode()
         streams[call.decode()] = "2026/11/23/[%d]%s" % (1 + (place > 4), event["data"]["instances"][place - 1])
         record[10:12], record[32] = b"\0\0", len(call)
         out += bytes(record) + call
@@ -142,7 +166,7 @@ def unnamed():
 def collect(logs, event, pages):
     logs.pages = list(pages)
     result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", "100ms", input=[planned(), event],
-                env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+                env=KEYS)
     assert result.code == 0, result.errors
     return result, [e["data"] for e in result.of("run.finished")]
 
@@ -161,7 +185,7 @@ def test_the_first_verdict_is_amended(logs):
     assert second["basis"]["environments_from"] == "logs" and "environments_from" not in first["basis"]
     p50 = [next(m for m in d["metrics"] if m["name"] == "response_p50") for d in told]
     assert p50[1]["environments_old"] == 4 and (p50[0]["n_old"], p50[0]["diff"] > 0) == (p50[1]["n_old"], True)
-    assert "name the environments of 400 of 800 calls" in result.errors
+    assert "name the environments of 1000 of 2000 calls" in result.errors
     again = collect(logs, event, [reports(streams)])[0]
     assert result.out == again.out
 
