@@ -2,8 +2,8 @@
  * draft.h - one plan while it is being made: what the steps of plan_make hand to each other.
  *
  * choose.c decides whether, version.c between what, guard.c how much at once, estimate.c what it
- * costs and what it can see, write.c puts it into events. Each step may turn the decision to skip
- * or refuse, with its reason; later steps then only estimate.
+ * costs and what it can see, budget.c cuts it to the money, write.c puts it into events. Each step
+ * may turn the decision to skip or refuse, with its reason; later steps then only estimate.
  */
 #ifndef PLIMSOLL_PLANNER_DRAFT_H
 #define PLIMSOLL_PLANNER_DRAFT_H
@@ -40,6 +40,9 @@ struct draft {
 	struct trace trace; /* of a replay, read for this plan */
 	char trace_sha256_hex[SHA256_HEX_SIZE];
 	struct shape shape;
+	struct config_test cut; /* the test with less time, where money is short; shape's then */
+	uint32_t free_spread;	/* what concurrency allows of the test's */
+	int64_t spent_micro_usd;
 	uint32_t shards;
 	struct estimate estimate;
 };
@@ -49,6 +52,19 @@ PRINTF_LIKE(3, 4) void draft_decide(struct draft *d, enum decision what, const c
 /* Adds "; ..." to the reason. */
 PRINTF_LIKE(2, 3) void draft_note(struct draft *d, const char *fmt, ...);
 
+/* budget.c: what a run is paid from. */
+struct funds {
+	struct call_time call;
+	struct price price;
+	int64_t spent_micro_usd, left_micro_usd;
+};
+/*
+ * Makes calls fewer, and then environments, until the money does; refuses where what is left could
+ * not be judged, or saw nothing that is worth it. above: by how much all of it is too much.
+ */
+void budget_fit(struct draft *d, const struct funds *f, const char *above);
+/* plan.c: what the estimate's plan can see. */
+void draft_see(struct draft *d);
 /* plan.c: what one host differs from another, in log time. */
 double draft_lottery(const struct draft *d);
 

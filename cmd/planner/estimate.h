@@ -45,6 +45,7 @@ struct estimate {
 	struct call_time call;
 	bool has_detectable;
 	double detectable_ratio; /* smallest slowdown that is found four times in five */
+	double tolerance;	 /* of the gate that it is told for */
 };
 
 /* Calls are due at times of the plan, not of users that are free. */

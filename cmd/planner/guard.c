@@ -9,7 +9,6 @@
 #include "common/base/unit.h"
 
 #define GUESSED_CALL_MS 1000.0 /* for calls in flight, while only the timeout is known */
-#define CALLS_MAX_OF_A_RUN UINT64_C(4000000) /* what one loader takes */
 
 PRINTF_LIKE(3, 4) static void lower(struct room *room, int64_t calls, const char *fmt, ...)
 {
@@ -114,9 +113,9 @@ int guard_money(const struct config_limits *limits, const struct estimate *e,
 
 	unit_format_money(e->cost_micro_usd, cost);
 	unit_format_money(spent_micro_usd, spent);
-	if (e->requests > CALLS_MAX_OF_A_RUN) {
+	if (e->requests > GUARD_CALLS_MAX) {
 		snprintf(why, GUARD_WHY_SIZE, "%llu calls are more than one run may make (%llu)",
-			 (unsigned long long)e->requests, (unsigned long long)CALLS_MAX_OF_A_RUN);
+			 (unsigned long long)e->requests, (unsigned long long)GUARD_CALLS_MAX);
 		return -EDQUOT;
 	}
 	if (e->cost_micro_usd > limits->cost_per_run_micro_usd) {
@@ -134,4 +133,16 @@ int guard_money(const struct config_limits *limits, const struct estimate *e,
 		return -ENOSPC;
 	}
 	return 0;
+}
+
+int64_t guard_left(const struct config_limits *limits, int64_t spent_micro_usd)
+{
+	return MAX_OF(MIN_OF(limits->cost_per_run_micro_usd,
+			     limits->cost_per_day_micro_usd - spent_micro_usd),
+		      INT64_C(0));
+}
+
+bool guard_is_paid(const struct estimate *e, int64_t left_micro_usd)
+{
+	return e->requests <= GUARD_CALLS_MAX && e->cost_micro_usd <= left_micro_usd;
 }

@@ -37,8 +37,14 @@ void guard_room(const struct config_limits *limits, const struct concurrency *c,
 MUST_CHECK int guard_fit(struct shape *s, const struct room *room, const struct call_time *call,
 			 char why[GUARD_WHY_SIZE]);
 
+#define GUARD_CALLS_MAX UINT64_C(4000000) /* what one loader takes */
+
 /* -EDQUOT with why when the plan costs more than a limit leaves; -ENOSPC: than the day leaves. */
 MUST_CHECK int guard_money(const struct config_limits *limits, const struct estimate *e,
 			   int64_t spent_micro_usd, char why[GUARD_WHY_SIZE]);
+/* What the limits leave for one run. */
+int64_t guard_left(const struct config_limits *limits, int64_t spent_micro_usd);
+/* Whether so much money, and a loader, do for it. */
+bool guard_is_paid(const struct estimate *e, int64_t left_micro_usd);
 
 #endif

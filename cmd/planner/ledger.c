@@ -48,6 +48,7 @@ struct json *ledger_note_plan(const struct json *doc, struct wall at, const stru
 	json_put_str(entry, "at", text);
 	json_put_str(entry, "run", plan->run_id);
 	json_put_str(entry, "confirms", json_str(json_at(plan->run, "run.confirms")));
+	json_put_int(entry, "spent_micro_usd", plan->spent_micro_usd);
 	if (!json_is(json_get(o, "tests"), JSON_T_OBJ))
 		json_put(o, "tests", json_obj());
 	json_put(json_get(o, "tests"), plan->test, entry);

@@ -4,7 +4,8 @@
  *
  *	planner/spent			{"day": "2026-11-22", "micro_usd": 12345}
  *	planner/functions/ACCOUNT/NAME	{"tests": {"compare": {"at": "2026-...Z", "run": "r..."}}}
- *					(and "confirms", the run that it repeats)
+ *					(and "confirms", the run that it repeats; "spent_micro_usd",
+ *					what the day had spent before, to cut a repeat alike)
  *	durations/ACCOUNT/NAME		{"call_ms": 61.0}	written by the collector
  *	history/ACCOUNT/NAME		{"tests": {"compare": [{"run", "verdict", "metrics"}, ...]}}
  *					written by the collector: its valid runs, the oldest first

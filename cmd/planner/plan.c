@@ -92,7 +92,7 @@ double draft_lottery(const struct draft *d)
 }
 
 /* The first gate that is compared as a ratio is the one that the smallest effect is told for. */
-static void add_detectable(struct draft *d)
+void draft_see(struct draft *d)
 {
 	const struct config *c = d->in->config;
 	const struct config_metric *asked = NULL;
@@ -108,15 +108,16 @@ static void add_detectable(struct draft *d)
 	if (!d->has_old || !asked || !shape_is_open(&d->shape))
 		return;
 	d->estimate.has_detectable = true;
+	d->estimate.tolerance = asked->tolerance;
 	d->estimate.detectable_ratio =
 		estimate_detectable(&d->shape, draft_lottery(d), asked->tolerance, gates);
 }
 
 static void say_what_is_seen(struct draft *d)
 {
-	if (d->shape.spread < d->test->spread)
+	if (d->free_spread < d->test->spread)
 		draft_note(d, "spread %u instead of %u: %u calls at once are free (%s)",
-			   d->shape.spread, d->test->spread, d->room.calls, d->room.because);
+			   d->free_spread, d->test->spread, d->room.calls, d->room.because);
 	if (d->shards < d->test->shards)
 		draft_note(d, "%u shard%s instead of %u: there is not more to share", d->shards,
 			   d->shards == 1 ? "" : "s", d->test->shards);
@@ -129,13 +130,37 @@ static void say_what_is_seen(struct draft *d)
 		draft_note(d, "sees %.0f %% and more", 100 * d->estimate.detectable_ratio);
 }
 
-static bool is_repeat(const struct draft *d)
+/* What the ledger says of this very plan: the event has come before. */
+static const struct json *planned_before(const struct draft *d)
 {
 	const struct json *last =
 		json_get(json_get(d->in->past, "tests"), d->test ? d->test->name : "");
 	const char *run = json_get_str(last, "run");
 
-	return run && strcmp(run, d->run_id) == 0;
+	return run && strcmp(run, d->run_id) == 0 ? last : NULL;
+}
+
+/* A repeat is in the day's sum already, and is cut as it was the first time. */
+static int64_t spent_before(const struct draft *d)
+{
+	const struct json *last = planned_before(d);
+
+	return last ? json_get_int(last, "spent_micro_usd", 0) : d->in->spent_micro_usd;
+}
+
+/* Before what is said of the plan: what it is cut to stands first. */
+static void fit_money(struct draft *d, const struct call_time *call, const struct price *price)
+{
+	const struct config_limits *limits = &d->in->config->limits;
+	int64_t spent = d->spent_micro_usd = spent_before(d);
+	struct funds funds = {*call, *price, spent, guard_left(limits, spent)};
+	char why[GUARD_WHY_SIZE];
+	int rc = guard_money(limits, &d->estimate, spent, why);
+
+	if (rc == 0 || d->decision != DECIDE_TEST)
+		return;
+	budget_fit(d, &funds, why);
+	d->is_day_spent = rc == -ENOSPC && d->decision != DECIDE_TEST;
 }
 
 /* Also for what is refused: the figures belong to the refusal. */
@@ -147,7 +172,6 @@ static void fit(struct draft *d)
 	struct price price = price_of(d);
 	char why[GUARD_WHY_SIZE];
 	double peak_per_s;
-	int rc;
 
 	d->shape = (struct shape){
 		.test = d->test,
@@ -160,15 +184,11 @@ static void fit(struct draft *d)
 	guard_room(limits, &concurrency, &d->room);
 	if (guard_fit(&d->shape, &d->room, &call, why))
 		draft_decide(d, DECIDE_REFUSE, "%s", why);
+	d->free_spread = d->shape.spread;
 	d->shards = slice_count(&d->shape);
 	slices_estimate(&d->shape, d->shards, &call, &price, &d->estimate);
-	add_detectable(d);
-	/* A repeat is in the day's sum already. */
-	rc = guard_money(limits, &d->estimate, is_repeat(d) ? 0 : d->in->spent_micro_usd, why);
-	if (rc) {
-		d->is_day_spent = rc == -ENOSPC && d->decision == DECIDE_TEST;
-		draft_decide(d, DECIDE_REFUSE, "%s", why);
-	}
+	draft_see(d);
+	fit_money(d, &call, &price);
 	peak_per_s = shape_peak_per_s(&d->shape);
 	if (peak_per_s > limits->rate_per_s)
 		draft_decide(d, DECIDE_REFUSE, "%g calls/s are above limits.rate of %g/s",
@@ -201,7 +221,8 @@ static void finish(struct draft *d, struct plan *out)
 	out->decision = d->decision;
 	out->test = x_strdup(d->test ? d->test->name : "");
 	out->is_day_spent = d->is_day_spent;
-	out->is_repeat = is_repeat(d);
+	out->is_repeat = planned_before(d) != NULL;
+	out->spent_micro_usd = d->spent_micro_usd;
 	out->run = write_run(d);
 	if (d->decision == DECIDE_TEST) {
 		out->shards = x_calloc(d->shards, sizeof(*out->shards));

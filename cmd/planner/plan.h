@@ -52,9 +52,10 @@ struct plan {
 	struct json *run;     /* data of run.planned */
 	struct json **shards; /* data of shard.planned, by index; none unless it is to run */
 	size_t shard_count;
-	int64_t cost_micro_usd; /* to be reserved; 0 unless it is to run */
-	bool is_day_spent;	/* refused: the day's money would not do */
-	bool is_repeat;		/* planned before, by the same cause: reserved already */
+	int64_t cost_micro_usd;	 /* to be reserved; 0 unless it is to run */
+	int64_t spent_micro_usd; /* of the day, when it was planned */
+	bool is_day_spent;	 /* refused: the day's money would not do */
+	bool is_repeat;		 /* planned before, by the same cause: reserved already */
 };
 
 struct plan_list {

@@ -244,7 +244,8 @@ const struct section section_gate = {"metrics.gate.METRIC",
 #define L(field) .offset = AT(config_limits, field)
 static const struct setting limits_rows[] = {
 	{"cost_per_run", T_MONEY, L(cost_per_run_micro_usd), .min = 1, .max = 1e12,
-	 .default_text = "0.50 USD", .doc = "a plan that would cost more is refused"},
+	 .default_text = "0.50 USD",
+	 .doc = "a plan that would cost more is cut, and refused where too little would be left"},
 	{"cost_per_day", T_MONEY, L(cost_per_day_micro_usd), .min = 1, .max = 1e12,
 	 .default_text = "20 USD", .doc = "as is one that would pass this, of a day in UTC"},
 	{"rate", T_RATE, L(rate_per_s), .min = 0.01, .max = 1e6, .default_text = "500/s",

@@ -71,7 +71,8 @@ def test_dry_run_says_figures_and_plans_nothing(config, tmp_path):
 
 
 @pytest.mark.parametrize("limits, event, words", [
-    ("cost_per_run: 0.002 USD", change(), "352 calls of 3000 ms (timeout) would cost 0.002271 USD, above limits.cost_per_run of 0.002000 USD"),
+    ("cost_per_run: 0.002 USD", change(), "352 calls of 3000 ms (timeout) would cost 0.002271 USD, above limits.cost_per_run of 0.002000 USD; 0.002000 USD is left, and "
+     "the least that can be judged, "),
     ("cost_per_day: 0.002 USD", change(), "it would cost 0.002271 USD, and 0.000000 USD of limits.cost_per_day (0.002000 USD) are spent"),
     ("concurrency: 3", change(), "it needs at least 2 environments a side, 4 calls at once; free are 3 (limits.concurrency is 3)"),
     ("keep_free: 50%", change(unreserved=6), "free are 3 (the account has 6 unreserved, 50 % of it kept free, 0 in use)"),
@@ -83,6 +84,25 @@ def test_refusals_carry_their_figures(config, limits, event, words):
     (p,) = plan(r)
     assert p["decision"] == "refuse" and words in p["reason"], p["reason"]
     assert p["shards"] == 0 and p["estimate"]["requests"] and not r.of("shard.planned")
+
+
+def test_short_money_means_fewer_calls_then_fewer_environments(config, tmp_path):
+    """Answers name their environment: 8 calls each do. The shard is what the plan says, a repeat is cut alike, and a dry run says it all."""
+    def ask(usd, *more):
+        path = config(f"cost_per_run: {usd} USD")
+        path.write_text(path.read_text().replace("{payload: '{}'}", "{payload: '{}', instance: /id}").replace("30s, spread: 4", "60s, spread: 8"))
+        return pl("planner", "--config", path, "--state", tmp_path / usd, *more, input=change())
+
+    for usd, spread, calls in (("0.0043", 8, 656), ("0.0023", 8, 352), ("0.0011", 7, 168)):
+        r = ask(usd)
+        (p,), (shard,) = plan(r), r.of("shard.planned")
+        work = shard["data"]["workload"]
+        assert p["decision"] == "test" and p["estimate"]["requests"] == calls, p
+        assert float(p["estimate"]["cost_usd"]) <= float(usd) and p["environments"] == work["spread"] == spread
+        assert (calls == 656) == ("cut to" not in p["reason"]) and work["duration_ms"] <= 60000
+        assert ask(usd).out == r.out
+    (p,) = plan(ask("0.0004", "--dry-run"))
+    assert p["decision"] == "refuse" and "the least that can be judged" in p["reason"] and "to set: limits.cost_per_run: 0.004232 USD" in p["reason"], p
 
 
 def test_money_of_the_day_is_shared_by_processes(config, tmp_path):

@@ -416,10 +416,6 @@ static const struct plan_case plan_cases[] = {
 		  {"estimate.cost_usd", "52.800176"},
 		  {"reason", "352 calls of 900000 ms (timeout) would cost 52.8002 USD, above "
 			     "limits.cost_per_run of 0.5000 USD"}}},
-	{"the day's money is gone", "prod/hello", "{}", .spent_micro_usd = 19999000, .count = 1,
-	 .want = {{"decision", "refuse"},
-		  {"reason", "it would cost 0.002271 USD, and 19.9990 USD of limits.cost_per_day "
-			     "(20.0000 USD) are spent already"}}},
 	{"a shape", "prod/odd", "{}", .call_ms = 60, .count = 1,
 	 .want = {{"decision", "test"},
 		  {"estimate.requests", "384"},
