@@ -244,6 +244,21 @@ def test_verdicts_newest_first(tmp_path):
     assert sql(path, "pragma user_version; pragma journal_mode; pragma integrity_check") == ["1", "wal", "ok"]
 
 
+@pytest.mark.parametrize("before, after, code", [("cannot-tell", "worse", 1), ("worse", "no-difference", 0), ("better", "cannot-tell", 2)])
+def test_the_last_revision_is_the_answer_everywhere(tmp_path, pushgateway, before, after, code):
+    """An amendment may turn a verdict (environments from the logs); a first word that comes again changes nothing."""
+    archive, first, last = tmp_path / "archive.sqlite", result(verdict=before), result(verdict=after, rev=1)
+    options = ["--state", tmp_path / "state", "--to", to(pushgateway), "--to", f"archive={archive}"]
+    assert pl("sink", *options, input=[first, last]).code == code
+    for again in ([], [first], [last]):
+        pl("sink", *options, input=again)
+        told = [m for m in pushgateway.metrics().splitlines() if m.startswith("plimsoll_verdict{") and m.endswith(" 1")]
+        assert len(told) == 1 and f'verdict="{after}"' in told[0], (again, told)
+        assert sql(archive, "select verdict from last_revisions") == [after]
+        runs = [m for m in pushgateway.metrics().splitlines() if m.startswith("plimsoll_runs_total{")]
+        assert len(runs) == 1 and runs[0].endswith(" 1"), runs
+
+
 def test_two_sinks_one_archive(tmp_path):
     path = tmp_path / "archive.sqlite"
     ids = [[f"r{a}{n:019d}" for n in range(40)] for a in "xy"]
