@@ -184,7 +184,7 @@ static void remember_call_time(const struct collector *c, const struct run *r,
 
 /* What it measured, for later runs that have no old version to call. */
 static void remember_figures(const struct collector *c, const struct run *r,
-			     const struct judgement *j)
+			     const struct gathered *g, const struct judgement *j)
 {
 	struct json *doc, *added;
 	char *key;
@@ -193,7 +193,7 @@ static void remember_figures(const struct collector *c, const struct run *r,
 		return;
 	key = x_asprintf(HISTORY "/%s", r->subject);
 	doc = stage_state_get(c->st, key);
-	added = past_add(doc, r->plan, j, r->last);
+	added = past_add(doc, r->plan, g, j, r->last);
 	if (added)
 		stage_state_put(c->st, key, added);
 	json_free(doc);
@@ -271,7 +271,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
 	remember_call_time(c, r, g);
-	remember_figures(c, r, j);
+	remember_figures(c, r, g, j);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);

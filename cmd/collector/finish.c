@@ -126,12 +126,23 @@ static struct json *objective_object(const struct judged_objective *j)
 	return o;
 }
 
+static void put_again(struct json *basis, const struct judged_again *a)
+{
+	if (a->knows_environments) {
+		json_put_int(basis, "environments", (int64_t)a->environments);
+		json_put_int(basis, "shared_environments", (int64_t)a->shared);
+	}
+	if (a->after_ms >= 0)
+		json_put_int(basis, "after_ms", a->after_ms);
+}
+
 static void put_verdict(struct json *o, const struct gathered *g, const struct judgement *j)
 {
 	struct json *basis = json_obj(), *metrics = json_arr(), *objectives = json_arr();
 
 	json_put_str(basis, "temperature", g->is_warm ? "warm" : "all");
 	json_put_str(basis, "interval", estimate_basis_name(j->interval_basis));
+	put_again(basis, &j->again);
 	json_put_str(o, "outcome", run_outcome_name(j->outcome));
 	json_put_str(o, "reason", j->reason);
 	json_put_int(o, "rev", 0);

@@ -312,6 +312,7 @@ void gathered_free(struct gathered *g)
 	for (int v = 0; v < VARIANT_COUNT; v++) {
 		for (int f = 0; f < FIGURE_COUNT; f++)
 			hdr_free(g->hist[v][f]);
+		json_free(g->environments[v]);
 	}
 	json_free(g->throttle_reasons);
 	json_free(g->error_reasons);

@@ -33,7 +33,8 @@ struct gathered {
 	size_t count;
 	uint32_t every; /* the samples are every k-th round */
 	size_t round_count, block_count;
-	size_t environment_count[VARIANT_COUNT]; /* distinct names among the measured calls */
+	size_t environment_count[VARIANT_COUNT];  /* distinct names among the measured calls */
+	struct json *environments[VARIANT_COUNT]; /* the names; owned arrays, NULL = nothing */
 	uint64_t outcomes[VARIANT_COUNT][OUTCOME_COUNT];
 	uint64_t warmup[VARIANT_COUNT][OUTCOME_COUNT];
 	bool is_foreign; /* no self-check: a shard without due, outcomes or quality */

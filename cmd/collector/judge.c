@@ -209,7 +209,7 @@ static void distrust(const struct gathered *g, struct judgement *j)
 }
 
 /* A confirmation stands for the run it repeats: it confirms, or nothing is told. */
-static void confirm(const struct json *plan, struct judgement *j)
+static void confirm(const struct json *plan, const struct gathered *g, struct judgement *j)
 {
 	const char *purpose = json_str(json_at(plan, "run.purpose"));
 
@@ -223,6 +223,7 @@ static void confirm(const struct json *plan, struct judgement *j)
 		snprintf(j->verdict_reason, sizeof(j->verdict_reason),
 			 "not-confirmed: worse the first time, not the second");
 	}
+	again_judge(plan, g, j);
 }
 
 /* Which look the calls are of: the loader's word, else the last. */
@@ -242,7 +243,9 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 	struct estimate_options opts = plan_options(plan);
 	const struct judged_metric *gate;
 
-	*out = (struct judgement){.verdict = VERDICT_NOT_COMPARED, .looks = looks_of(plan, g)};
+	*out = (struct judgement){.verdict = VERDICT_NOT_COMPARED,
+				  .looks = looks_of(plan, g),
+				  .again = {.after_ms = -1}};
 	doubts_find(plan, g);
 	make_metrics(plan, g, &opts, out);
 	judge_metrics(out);
@@ -256,7 +259,7 @@ void judge_run(const struct json *plan, struct gathered *g, const struct judge_f
 	distrust_silence(g, out);
 	set_outcome(g, facts, out);
 	distrust(g, out);
-	confirm(plan, out);
+	confirm(plan, g, out);
 	objectives_judge(plan, g, out->outcome == RUN_VALID, out);
 }
 

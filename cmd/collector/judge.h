@@ -58,6 +58,13 @@ struct judged_objective {
 	char reason[JUDGE_REASON_SIZE]; /* why it is not known; "" = not said */
 };
 
+/* What a confirmation has in common with the run that it repeats (again.c). */
+struct judged_again {
+	bool knows_environments;     /* of both runs */
+	size_t shared, environments; /* of both versions together */
+	int64_t after_ms;	     /* from the end of the first load; -1 = not known */
+};
+
 struct judgement {
 	struct judged_metric metrics[JUDGE_METRICS_MAX];
 	size_t metric_count;
@@ -70,6 +77,7 @@ struct judgement {
 	char verdict_reason[JUDGE_REASON_SIZE];
 	enum estimate_basis interval_basis; /* of the first gate */
 	bool is_confirmed, confirm_wanted;
+	struct judged_again again; /* of a confirmation */
 };
 
 /* What the collector knows beside the results. */
@@ -94,6 +102,11 @@ bool doubts_beyond_a_cut(const struct gathered *g);
 bool doubts_has_answers(const struct gathered *g, enum variant v);
 /* A foreign loader's run that is compared all the same. */
 bool doubts_allow_comparison(const struct gathered *g);
+
+/* again.c: fills j->again of a confirmation, and says it in the verdict's reason. */
+void again_judge(const struct json *plan, const struct gathered *g, struct judgement *j);
+/* again.c: what a confirmation of this run will be held against: {ended_at, environments}. */
+struct json *again_keep(const struct gathered *g, const struct judgement *j);
 
 /* objective.c */
 void objectives_judge(const struct json *plan, const struct gathered *g, bool is_valid,

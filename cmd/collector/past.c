@@ -34,14 +34,20 @@ static struct json *kept(const struct json *list, const char *run)
 	struct json *out = json_arr();
 	size_t count = json_len(list);
 
-	for (size_t i = count >= PAST_RUNS_MAX ? count - PAST_RUNS_MAX + 1 : 0; i < count; i++)
-		if (!is_of_run(json_elem(list, i), run))
-			json_push(out, json_copy(json_elem(list, i)));
+	for (size_t i = count >= PAST_RUNS_MAX ? count - PAST_RUNS_MAX + 1 : 0; i < count; i++) {
+		struct json *entry;
+
+		if (is_of_run(json_elem(list, i), run))
+			continue;
+		entry = json_copy(json_elem(list, i));
+		json_del(entry, "first");
+		json_push(out, entry);
+	}
 	return out;
 }
 
-struct json *past_add(const struct json *doc, const struct json *plan, const struct judgement *j,
-		      struct wall at)
+struct json *past_add(const struct json *doc, const struct json *plan, const struct gathered *g,
+		      const struct judgement *j, struct wall at)
 {
 	const char *test = json_get_str(plan, "test"), *run = json_str(json_at(plan, "run.id"));
 	struct json *out, *entry, *list;
@@ -59,6 +65,8 @@ struct json *past_add(const struct json *doc, const struct json *plan, const str
 	json_put_str(entry, "at", text);
 	json_put_str(entry, "verdict", verdict_name(j->verdict));
 	json_put(entry, "metrics", metrics_of(j));
+	if (j->confirm_wanted)
+		json_put(entry, "first", again_keep(g, j));
 	json_push(list, entry);
 	json_put(json_get(out, "tests"), test, list);
 	return out;

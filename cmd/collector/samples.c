@@ -71,14 +71,25 @@ static void add_samples_ms(struct sampling *of, struct gathered *g, uint64_t sha
 	}
 }
 
+static struct json *names_of(const struct strmap *environments)
+{
+	struct json *names = json_arr();
+
+	for (size_t i = 0; i < environments->count; i++)
+		json_push(names, json_new_str(environments->items[i].key));
+	return names;
+}
+
 static void take(struct gathered *g, struct sampling *s)
 {
 	g->samples = s->samples;
 	g->count = s->count;
 	g->round_count = s->round_count;
 	g->block_count = s->block_count;
-	for (int v = 0; v < VARIANT_COUNT; v++)
+	for (int v = 0; v < VARIANT_COUNT; v++) {
 		g->environment_count[v] = s->environments[v].count;
+		g->environments[v] = names_of(&s->environments[v]);
+	}
 	s->samples = NULL;
 }
 

@@ -80,3 +80,13 @@ struct json *ledger_past(const struct json *history, const struct json *accepted
 	}
 	return out;
 }
+
+const struct json *ledger_first(const struct json *history, const char *test, const char *run)
+{
+	const struct json *all = json_get(json_get(history, "tests"), test);
+
+	for (size_t i = 0; i < json_len(all); i++)
+		if (has_text(json_elem(all, i), "run", run))
+			return json_get(json_elem(all, i), "first");
+	return NULL;
+}

@@ -39,6 +39,8 @@ int64_t ledger_spent(const struct json *doc, struct wall at);
 struct json *ledger_spend(const struct json *doc, struct wall at, int64_t micro_usd);
 /* The function's document with this plan in it. The caller's to free. */
 struct json *ledger_note_plan(const struct json *doc, struct wall at, const struct plan *plan);
+/* What a confirmation of run has to know of it (past.h of the collector); borrowed, or NULL. */
+const struct json *ledger_first(const struct json *history, const char *test, const char *run);
 /*
  * The runs of this test that a further one can be held against, the caller's: none that was worse,
  * unless a person accepted it, and none before the one that was accepted last. Both may be NULL.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/planner/draft.h"
+#include "cmd/planner/ledger.h"
 #include "common/base/unit.h"
 
 /* Behind the time that the run itself takes: others may run before it in the same loader. */
@@ -200,6 +201,17 @@ static void put_compare(const struct draft *d, struct json *o)
 		json_put(o, "past", json_copy(d->past));
 }
 
+/* How a confirmation is told apart from the run that it repeats. */
+static void put_first(const struct draft *d, struct json *o)
+{
+	const struct json *first = NULL;
+
+	if (d->test && d->confirms && strcmp(d->purpose, "confirm") == 0)
+		first = ledger_first(d->in->history, d->test->name, d->confirms);
+	if (first)
+		json_put(o, "first", json_copy(first));
+}
+
 /* A run that may end early: of one shard, with calls that are planned one by one. */
 static bool may_stop(const struct draft *d)
 {
@@ -242,6 +254,7 @@ struct json *write_run(const struct draft *d)
 	if (d->shape.spread)
 		json_put_int(o, "environments", d->shape.spread);
 	json_put_real(o, "lottery", draft_lottery(d));
+	put_first(d, o);
 	if (may_stop(d))
 		json_put(o, "stop", stop_of());
 	if (d->decision == DECIDE_TEST) {

@@ -270,6 +270,7 @@ def test_worse_is_confirmed_and_exits_1(door, runs):
     assert code == 1 and out.count("run  ") == 2, (out, err)
     assert "measuring once more" in err
     assert "onfirmed" in out.split("measuring once more")[-1]
+    assert re.search(r"; again [\d.]+ m?s later: \S+ (of \S+ )?environments had answered the first run", out), out
     assert {w["version"] for w in door.witness("slower")} == {"1", "2"}
     assert len(door.witness("slower")) == 2 * CALLS, "twice what the dry run said"
 

@@ -169,7 +169,11 @@ def test_over_the_bus_it_is_the_same_and_gives_the_money_back(bus, tmp_path):
         assert stopped == shard["data"]["stopped"] and stopped["look"] < 4 and due < 640 and end["data"]["verdict"] == "worse"
         assert 0.2 * due < cost < (0.2 + 0.125 * 16.6667 * 0.1) * due, "a call is paid for with at most 100 ms"
     assert sum(server.count.values()) == sum(s["data"]["due"] for s in shards)
-    assert ends[1]["data"]["is_confirmed"]
+    assert ends[1]["data"]["is_confirmed"] and "first" not in plans[0]["data"] and "shared_environments" not in ends[0]["data"]["basis"]
+    again, rests = ends[1]["data"]["basis"], plans[1]["data"]["first"]["environments"]
+    assert {len(names) for names in rests.values()} == {ENVIRONMENTS}
+    assert again["shared_environments"] == again["environments"] == 2 * ENVIRONMENTS and again["after_ms"] >= 0
+    assert f"later: {2 * ENVIRONMENTS} of {2 * ENVIRONMENTS} environments had answered the first run too" in ends[1]["data"]["verdict_reason"]
 
     planned = pl("planner", "--config", bus.config_path, "--state", tmp_path / "pipe", input=event)
     assert bare(planned.of("run.planned")[0]) == bare(plans[0]) and planned.of("shard.planned")[0]["data"]["plan"]["stop"]

@@ -216,6 +216,18 @@ static const struct plan_case plan_cases[] = {
 		  {"decision", "test"},
 		  {"reason", "confirms " RUN_ID "; sees"}},
 	 .shard = {{"workload.spread", "4"}}},
+	{"confirm: with what is known of the run", "prod/hello", "{}", .run = RUN_ID,
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"" RUN_ID "\", \"first\": "
+		    "{\"environments\": {\"old\": [\"a\"], \"new\": [\"b\"]}}}]}}",
+	 .count = 1,
+	 .want = {{"decision", "test"},
+		  {"first.environments", "{\"old\":[\"a\"],\"new\":[\"b\"]}"}},
+	 .shard = {{"workload.spread", "4"}}},
+	{"another run's are not handed on", "prod/hello", MANUAL,
+	 .history = "{\"tests\": {\"compare\": [{\"run\": \"" RUN_ID "\", \"first\": "
+		    "{\"environments\": {}}}]}}",
+	 .count = 1, .want = {{"decision", "test"}, {"first", NULL}},
+	 .shard = {{"workload.spread", "4"}}},
 	{"confirm: the test that the run was of", "prod/two", "{}", .run = "rbbb",
 	 .past = "{\"tests\": {\"compare\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
 		 "\"raaa\"}, \"memory\": {\"at\": \"2026-11-20T15:00:00.000Z\", \"run\": "
