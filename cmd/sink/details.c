@@ -43,6 +43,32 @@ static void add_detectable(struct buf *note, const struct json *m)
 	add_note(note, text);
 }
 
+#define MORE 4 /* times the environments halve an error (docs/VERDICT.md) */
+/* Of fewer only twice the tolerance counts, as common/verdict has it. */
+#define ENVIRONMENTS_MIN 4
+
+/* Of a gate that stayed open: what more environments would see. */
+static void add_more(struct buf *note, const struct json *m)
+{
+	double seen = json_get_real(m, "detectable", 0), wide, z;
+	double tolerance = json_get_real(json_get(m, "tolerance"), "ratio", 0);
+	int64_t few = MIN_OF(json_get_int(m, "environments_old", 0),
+			     json_get_int(m, "environments_new", 0));
+	const char *basis = json_get_str(m, "basis"), *verdict = json_get_str(m, "verdict");
+	const char *direction = json_get_str(m, "direction");
+	char text[80];
+
+	if (!basis || strcmp(basis, "environments") != 0 || !verdict ||
+	    strcmp(verdict, "cannot-tell") != 0 || !direction || strcmp(direction, "lower") != 0 ||
+	    few < 1 || !(tolerance > 0 && seen > tolerance))
+		return;
+	wide = log1p(seen) - log1p(few < ENVIRONMENTS_MIN ? 2 * tolerance : tolerance);
+	z = expm1(log1p(tolerance) + wide / sqrt(MORE));
+	snprintf(text, sizeof(text), "%lld environments a side would see %.0f %%",
+		 (long long)few * MORE, 100 * z);
+	add_note(note, text);
+}
+
 /* What the interval rests on, in people's words. */
 static void add_basis(struct buf *note, const struct json *m)
 {
@@ -121,6 +147,7 @@ static void metric_note(struct table *t, const struct json *m, const struct mann
 	}
 	add_note(&note, json_get_str(m, "reason"));
 	add_detectable(&note, m);
+	add_more(&note, m);
 	if (!how->is_brief) {
 		add_both_counts(&note, m);
 		add_absolute(&note, m);

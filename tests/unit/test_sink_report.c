@@ -103,6 +103,44 @@ static void test_short_runs(void **state)
 	buf_release(&out);
 }
 
+/* A gate that stayed open says what it saw, and what four times the environments would see. */
+static void test_what_a_run_sees(void **state)
+{
+	static const struct {
+		const char *verdict, *basis;
+		int64_t environments;
+		const char *want; /* NULL: nothing of more environments */
+	} cases[] = {
+		{"cannot-tell", "environments", 4,
+		 "sees 33.0 %, 16 environments a side would see 21 %"},
+		{"cannot-tell", "environments", 2, "8 environments a side would see 16 %"},
+		{"cannot-tell", "blocks-widened", 4, NULL},
+		{"no-difference", "environments", 4, NULL},
+		{"worse", "environments", 4, NULL},
+	};
+	struct buf out = BUF_INIT(65536);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct json *body = example("run.finished");
+		struct event ev = event_of(body, EV_RUN_FINISHED);
+		struct json *m = json_elem(json_get(ev.data, "metrics"), 0);
+
+		json_put_str(m, "verdict", cases[i].verdict);
+		json_put_str(m, "basis", cases[i].basis);
+		json_put_int(m, "environments_old", cases[i].environments);
+		json_put_int(m, "environments_new", cases[i].environments + (i == 1));
+		json_put_real(m, "detectable", 0.33);
+		report_run(&ev, &plain, &out);
+		if (cases[i].want ? !strstr(buf_str(&out), cases[i].want)
+				  : strstr(buf_str(&out), "would see") != NULL)
+			fail_msg("%s", buf_str(&out));
+		buf_clear(&out);
+		json_free(body);
+	}
+	buf_release(&out);
+}
+
 static void test_amendment(void **state)
 {
 	struct json *body = example("run.finished");
@@ -234,9 +272,13 @@ static int set_up(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_run),	  cmocka_unit_test(test_short_runs),
-		cmocka_unit_test(test_amendment), cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_inventory), cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_short_runs),
+		cmocka_unit_test(test_what_a_run_sees),
+		cmocka_unit_test(test_amendment),
+		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_inventory),
+		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_planned),
 	};
 
