@@ -314,9 +314,13 @@ static void planner_reload(struct stage *st, void *ctx)
 
 int main(int argc, char **argv)
 {
-	static const char *const docs[] = {LEDGER_SPENT_KEY,	  LEDGER_FUNCTIONS "/@",
-					   LEDGER_DURATIONS "/@", LEDGER_HISTORY "/@",
-					   LEDGER_ACCEPTED "/@",  NULL};
+	static const char *const docs[] = {LEDGER_SPENT_KEY,
+					   LEDGER_FUNCTIONS "/@",
+					   LEDGER_DURATIONS "/@",
+					   LEDGER_HISTORY "/@",
+					   LEDGER_ACCEPTED "/@",
+					   LEDGER_CALIBRATED "/@",
+					   NULL};
 	static const struct stage_def def = {
 		.name = "planner",
 		.inbox = INBOX_CHANGES,

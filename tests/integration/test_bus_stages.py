@@ -154,6 +154,17 @@ def test_a_run_to_confirm_is_planned_as_one(set_up):
     assert run["purpose"] == "confirm" and run["confirms"] == first and run["change"] == event["id"]
 
 
+def test_what_calibrate_measured_reaches_the_plan(set_up):
+    bus = set_up
+    event = recorded.change("alpha")
+    assert bus.fcall("pl_put", f"calibrated/{event['subject']}", '{"lottery": 0.125, "runs": 10}') == ["OK"]
+    bus.start("planner")
+    assert bus.ingest(event)[0] == "OK"
+    wait_for("a plan", lambda: runs(bus, event["id"]))
+    plans = [recorded.json.loads(r)["data"] for k in bus.redis.client().scan_iter("{pl}:r:*") for r in [bus.redis.client().hget(k, "plan")]]
+    assert [p["lottery"] for p in plans] == [0.125]
+
+
 def test_a_dead_run_that_is_tried_again_is_a_new_one(set_up):
     bus = set_up
     event = recorded.change("alpha")
