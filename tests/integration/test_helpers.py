@@ -9,7 +9,7 @@ import pytest
 import redis as redispy
 
 from helpers.programs import ROOT, example, pl
-from helpers.servers import http
+from helpers.servers import http, wait_for
 
 
 def test_redis_keeps_what_it_acknowledged(redis):
@@ -46,6 +46,7 @@ def request(path, run="", attempt="", body=b""):
 def test_witness_writes_down_who_called(witness):
     began = time.time_ns()
     ask(witness.port, request("/a", "r1", "0.1", b"x" * 40000), request("/b", "r2", "1.2"), b"GET /c?d HTTP/1.1\r\n\r\n")
+    wait_for("the journal", lambda: len(list(witness.calls())) == 3)  # written after the answers
     assert [c[1:4] for c in witness.calls()] == [("/a", "r1", "0.1"), ("/b", "r2", "1.2"), ("/c?d", "-", "-")]
     assert all(began <= c[0] <= time.time_ns() for c in witness.calls())
 
@@ -55,7 +56,8 @@ def test_witness_stalls_when_told(witness):
     witness.stall(600)
     began = time.monotonic()
     ask(witness.port, request("/a"), request("/b"))
-    assert time.monotonic() - began > 0.1 and len(list(witness.calls())) == 2
+    assert time.monotonic() - began > 0.1
+    wait_for("the journal", lambda: len(list(witness.calls())) == 2)
     began = time.monotonic()
     assert http(witness.url + "/c")[0] == 200 and time.monotonic() - began < 0.3
 
