@@ -7,36 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/collector/amend.h"
 #include "cmd/collector/ask_cloud.h"
-#include "cmd/collector/bookkeeping.h"
-#include "cmd/collector/cloud.h"
 #include "cmd/collector/finish.h"
 #include "cmd/collector/kept.h"
-#include "cmd/collector/log_environments.h"
 #include "cmd/collector/past.h"
-#include "cmd/collector/runs.h"
-#include "cmd/collector/sources.h"
 #include "common/base/log.h"
-#include "common/stage/stage.h"
 
-/* Reports of other tools that come after the verdict are put into one amendment after this. */
-#define REPORTS_WAIT_MS 60000
 #define HISTORY "history" /* of the state: past.h */
-
-struct collector_opts {
-	struct cloud_opts cloud;
-};
-
-struct collector {
-	struct stage *st;
-	struct runs runs;
-	struct sources sources;
-	struct cloud cloud;
-	struct config *config, *retired; /* a retired one may still be in use by a source */
-	const struct collector_opts *opts;
-	size_t busy; /* runs that something outside is still asked about */
-	bool is_ending, is_stopping;
-};
 
 /* Telling. */
 
@@ -47,14 +25,14 @@ static void before_close(struct run *r)
 	cloud_stop(r);
 }
 
-static void close_run(struct collector *c, struct run *r)
+void collector_close(struct collector *c, struct run *r)
 {
 	run_close(&c->runs, r, before_close);
 	stage_ack(c->st, r->id, NULL);
 }
 
-static int make_event(const struct run *r, struct json *data, struct event *ev,
-		      char why[EVENT_WHY_SIZE])
+int collector_event(const struct run *r, struct json *data, struct event *ev,
+		    char why[EVENT_WHY_SIZE])
 {
 	char *id = x_asprintf("%s.f%lld", r->id, (long long)json_get_int(data, "rev", 0));
 	int rc =
@@ -68,16 +46,16 @@ static int make_event(const struct run *r, struct json *data, struct event *ev,
  * Sends it, without its histograms when it would be too large; keeps it for amendments. Shards come
  * from strangers: what cannot be said of them ends their run, and must not end us again and again.
  */
-static void tell_data(struct collector *c, struct run *r, struct json *data_take)
+void collector_tell(struct collector *c, struct run *r, struct json *data_take)
 {
 	char why[EVENT_WHY_SIZE];
 	struct event ev;
-	int rc = make_event(r, data_take, &ev, why);
+	int rc = collector_event(r, data_take, &ev, why);
 
 	if (rc == -E2BIG) {
 		log_warn("run %s: the result is too large; its histograms are left out", r->id);
 		json_del(data_take, "histograms");
-		rc = make_event(r, data_take, &ev, why);
+		rc = collector_event(r, data_take, &ev, why);
 	}
 	if (rc != 0) {
 		struct json *data = finish_untellable(r->plan, data_take, why, r->last);
@@ -86,7 +64,7 @@ static void tell_data(struct collector *c, struct run *r, struct json *data_take
 			  why);
 		json_free(data_take);
 		data_take = data;
-		rc = make_event(r, data_take, &ev, why);
+		rc = collector_event(r, data_take, &ev, why);
 	}
 	if (rc == 0) {
 		run_set_told(&c->runs, r, data_take, ev.line_bytes);
@@ -98,60 +76,6 @@ static void tell_data(struct collector *c, struct run *r, struct json *data_take
 		stage_fail(c->st, EXIT_AGAIN);
 	}
 	json_free(data_take);
-}
-
-/*
- * Over when nothing more can come: at the end of input, and of runs that nobody reports on. On the
- * bus a run that has something new comes again as a whole.
- */
-static void close_if_over(struct collector *c, struct run *r)
-{
-	bool is_last = c->is_ending || (stage_is_bus(c->st) && !r->is_dirty);
-
-	if (is_last && r->state == RUN_TOLD && r->sources_left == 0 && !r->ask)
-		close_run(c, r);
-}
-
-static void amend(struct collector *c, struct run *r, struct json *cloud_take)
-{
-	struct json *data = finish_amended(r->told, r->last_heard);
-	int64_t told_rev = json_get_int(r->plan, "told_rev", -1); /* by an earlier process */
-
-	if (cloud_take) {
-		char now[WALL_RFC3339_SIZE];
-
-		json_put_str(data, "bookkeeping", bookkeeping_of(data, cloud_take));
-		wall_format_rfc3339(wall_now(), now);
-		json_put_str(cloud_take, "read_at", now);
-		json_put(data, "cloud", cloud_take);
-	}
-	json_put(data, "external", run_external(r));
-	objectives_judge_figures(data);
-	if (json_get_int(data, "rev", 0) <= told_rev)
-		json_put_int(data, "rev", told_rev + 1);
-	r->is_dirty = false;
-	tell_data(c, r, data);
-}
-
-static void on_amend_timer(struct loop *l, struct loop_timer *t)
-{
-	struct run *r = CONTAINER_OF(t, struct run, amend_timer);
-
-	(void)l;
-	if (r->state == RUN_TOLD && r->is_dirty)
-		amend(r->owner, r, NULL);
-	close_if_over(r->owner, r);
-}
-
-/* One amendment tells all that has come, so it waits for what is known to be on its way. */
-static void amend_if_due(struct collector *c, struct run *r)
-{
-	if (r->state != RUN_TOLD || !r->is_dirty || r->sources_left > 0 || r->ask)
-		return;
-	if (c->is_ending || json_len(r->figures) > 0 || json_get(r->plan, "told_rev"))
-		amend(c, r, NULL);
-	else if (!loop_timer_is_set(&r->amend_timer))
-		loop_timer_set_in(c->cloud.loop, &r->amend_timer, REPORTS_WAIT_MS * NS_PER_MS);
 }
 
 static const char *missing_why(const struct collector *c, const struct run *r)
@@ -209,57 +133,16 @@ static void keep(const struct collector *c, const struct run *r, struct buf *lin
 	char why[EVENT_WHY_SIZE];
 	struct event ev;
 
-	if (!r->told || make_event(r, r->told, &ev, why) != 0)
+	if (!r->told || collector_event(r, r->told, &ev, why) != 0)
 		return;
 	kept_write(stage_state_dir(c->st), r->id, lines, ev.line, ev.line_bytes);
 	event_release(&ev);
 }
 
-/* Its shards, read again; freed by free_shards. */
-static struct json **read_shards(const struct run *r, size_t owed)
-{
-	struct json **shards = x_calloc(owed, sizeof(*shards));
-
-	for (size_t i = 0; i < owed; i++)
-		shards[i] = run_shard_data(r, i);
-	return shards;
-}
-
-static void free_shards(struct json **shards, size_t owed)
-{
-	for (size_t i = 0; i < owed; i++)
-		json_free(shards[i]);
-	free(shards);
-}
-
-/* Of the environments an answer may have named nothing more is to be learnt. */
-static bool may_be_amended(const struct run *r)
-{
-	const char *interval = json_str(json_at(r->told, "basis.interval"));
-	const char *outcome = json_get_str(r->told, "outcome");
-	const char *compare = json_get_str(r->told, "compare");
-
-	return r->keeps_shards && outcome && strcmp(outcome, run_outcome_name(RUN_VALID)) == 0 &&
-	       compare && strcmp(compare, "interleaved") == 0 && interval &&
-	       strcmp(interval, estimate_basis_name(BASIS_ENVIRONMENTS)) != 0;
-}
-
-/* After the first verdict: the logs, if they are wanted, and then the figures. */
-static void ask_cloud(struct collector *c, struct run *r)
-{
-	if (may_be_amended(r) && cloud_ask_environments(&c->cloud, r)) {
-		c->busy++;
-		return;
-	}
-	r->keeps_shards = false;
-	run_drop_shards(&c->runs, r);
-	c->busy += cloud_ask_figures(&c->cloud, r);
-}
-
 static void tell(struct collector *c, struct run *r, const char *changed)
 {
 	size_t owed = run_shards_owed(r);
-	struct json **shards = read_shards(r, owed);
+	struct json **shards = run_shards_data(r, owed);
 	struct judge_facts facts = {run_shards_missing(r), missing_why(c, r), changed};
 	struct judgement *j = x_calloc(1, sizeof(*j));
 	bool is_kept = stage_state_dir(c->st) && !changed;
@@ -275,20 +158,20 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judgement_release(j);
 	gathered_free(g);
 	free(j);
-	free_shards(shards, owed);
+	run_shards_free(shards, owed);
 	r->keeps_shards = cloud_wants_environments(&c->cloud, r);
 	/* When others answer is not in the recorded events, so what they say waits for the
 	 * amendment. */
 	r->is_dirty = r->reports.count > 0 || json_len(r->figures) > 0;
 	if (is_kept)
 		kept_begin(&lines, r);
-	tell_data(c, r, data);
+	collector_tell(c, r, data);
 	if (is_kept)
 		keep(c, r, &lines);
 	buf_release(&lines);
-	ask_cloud(c, r);
+	amend_ask_cloud(c, r);
 	amend_if_due(c, r);
-	close_if_over(c, r);
+	amend_close_if_over(c, r);
 }
 
 static void begin_telling(struct collector *c, struct run *r)
@@ -311,84 +194,17 @@ static bool tell_unrun(struct collector *c, struct run *r)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (strcmp(run_decision(r), rows[i].decision) != 0)
 			continue;
-		tell_data(c, r, finish_unrun(r->plan, rows[i].outcome, r->last));
-		close_run(c, r);
+		collector_tell(c, r, finish_unrun(r->plan, rows[i].outcome, r->last));
+		collector_close(c, r);
 		return true;
 	}
 	return false;
-}
-
-/* Called back. */
-
-static void on_cloud_figures(struct run *r, struct json *cloud_take)
-{
-	struct collector *c = r->owner;
-
-	c->busy--;
-	if (cloud_take)
-		amend(c, r, cloud_take);
-	else
-		log_warn("the cloud gave no figures for run %s", r->id);
-	amend_if_due(c, r);
-	close_if_over(c, r);
-}
-
-static bool on_environments(struct run *r, const struct json *answer)
-{
-	size_t owed = run_shards_owed(r);
-	struct json **shards = read_shards(r, owed), *data = NULL;
-	struct named_calls n = {0};
-
-	for (size_t i = 0; i < owed; i++) {
-		struct json *named = log_environments_put(shards[i], log_stream_of, answer, &n);
-
-		json_free(shards[i]);
-		shards[i] = named;
-	}
-	if (named_calls_suffice(&n))
-		data = log_environments_judge(r->plan, shards, owed, r->last);
-	else
-		log_warn("run %s: the logs name the environments of %zu of %zu calls", r->id,
-			 n.named, n.asked);
-	free_shards(shards, owed);
-	if (data) {
-		json_put_int(data, "rev", json_get_int(r->told, "rev", 0));
-		json_free(r->told);
-		r->told = data;
-		amend(r->owner, r, NULL);
-	}
-	return named_calls_suffice(&n);
-}
-
-static void on_environments_over(struct run *r)
-{
-	struct collector *c = r->owner;
-
-	c->busy--;
-	r->keeps_shards = false;
-	run_drop_shards(&c->runs, r);
-	c->busy += !c->is_stopping && cloud_ask_figures(&c->cloud, r);
-	amend_if_due(c, r);
-	close_if_over(c, r);
 }
 
 static void on_checked(struct run *r, const char *changed)
 {
 	r->owner->busy--;
 	tell(r->owner, r, changed);
-}
-
-static void on_source_figures(struct run *r, struct json *figures_take)
-{
-	struct collector *c = r->owner;
-
-	c->busy--;
-	if (figures_take) {
-		json_push(r->figures, figures_take);
-		r->is_dirty = true;
-	}
-	amend_if_due(c, r);
-	close_if_over(c, r);
 }
 
 /* Taking. */
@@ -420,7 +236,7 @@ static void give_up(struct collector *c, struct run *r)
 	if (r->state == RUN_TOLD && r->is_dirty)
 		amend(c, r, NULL);
 	c->busy -= r->sources_left + (r->ask ? 1 : 0);
-	close_run(c, r);
+	collector_close(c, r);
 }
 
 static int take(struct stage *st, const struct event *ev, void *ctx)
@@ -437,7 +253,7 @@ static int take(struct stage *st, const struct event *ev, void *ctx)
 	if (!r)
 		return -EINVAL;
 	r->owner = c;
-	r->amend_timer.run = on_amend_timer;
+	r->amend_timer.run = amend_on_timer;
 	if (ev->kind == EV_RUN_PLANNED)
 		rc = take_plan(c, r, ev);
 	else if (ev->kind == EV_SHARD_FINISHED)
@@ -481,14 +297,14 @@ static int open_collector(struct stage *st, void *opts, void **ctx)
 		free(c);
 		return code;
 	}
-	c->sources = (struct sources){.loop = stage_loop(st), .figures = on_source_figures};
+	c->sources = (struct sources){.loop = stage_loop(st), .figures = amend_with_source_figures};
 	c->cloud = (struct cloud){.loop = stage_loop(st),
 				  .config = c->config,
 				  .state_dir = stage_state_dir(st),
 				  .opts = &c->opts->cloud,
-				  .figures = on_cloud_figures,
-				  .environments = on_environments,
-				  .environments_over = on_environments_over,
+				  .figures = amend_with_cloud_figures,
+				  .environments = amend_with_environments,
+				  .environments_over = amend_environments_over,
 				  .checked = on_checked};
 	*ctx = c;
 	return EXIT_FINE;
@@ -540,7 +356,7 @@ static void end_run(struct collector *c, struct run *r)
 	else if (r->state == RUN_WAITING)
 		log_warn("run %s: results came, but no plan; nothing can be told of it", r->id);
 	amend_if_due(c, r);
-	close_if_over(c, r);
+	amend_close_if_over(c, r);
 }
 
 static void end(struct stage *st, void *ctx)

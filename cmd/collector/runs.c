@@ -239,6 +239,22 @@ size_t run_shards_missing(const struct run *r)
 	return owed - there;
 }
 
+struct json **run_shards_data(const struct run *r, size_t owed)
+{
+	struct json **shards = x_calloc(owed, sizeof(*shards));
+
+	for (size_t i = 0; i < owed; i++)
+		shards[i] = run_shard_data(r, i);
+	return shards;
+}
+
+void run_shards_free(struct json **shards, size_t owed)
+{
+	for (size_t i = 0; i < owed; i++)
+		json_free(shards[i]);
+	free(shards);
+}
+
 bool run_is_complete(const struct run *r)
 {
 	return r->state == RUN_WAITING && r->plan && run_shards_missing(r) == 0;

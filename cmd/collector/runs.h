@@ -55,7 +55,7 @@ struct run {
 	struct wall last_heard; /* ... or of a report of another tool */
 	size_t bytes;		/* what is held of it is reckoned at */
 	uint64_t order;
-	/* collector.c's */
+	/* own.h's */
 	struct collector *owner;
 	struct loop_timer amend_timer;
 	size_t sources_left;   /* programs that have not ended */
@@ -86,6 +86,9 @@ MUST_CHECK int run_take_report(struct runs *rs, struct run *r, const struct even
 
 /* The data of shard i, read again from its line; the caller frees it. NULL when it is missing. */
 struct json *run_shard_data(const struct run *r, size_t i);
+/* All that are owed, so; freed by run_shards_free. */
+struct json **run_shards_data(const struct run *r, size_t owed);
+void run_shards_free(struct json **shards, size_t owed);
 
 bool run_is_complete(const struct run *r);
 size_t run_shards_owed(const struct run *r);

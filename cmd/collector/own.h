@@ -1,0 +1,33 @@
+/*
+ * own.h - what collector.c and amend.c share: the program's state, and telling. Nobody else's.
+ */
+#ifndef PLIMSOLL_COLLECTOR_OWN_H
+#define PLIMSOLL_COLLECTOR_OWN_H
+
+#include "cmd/collector/cloud.h"
+#include "cmd/collector/sources.h"
+#include "common/stage/stage.h"
+
+struct collector_opts {
+	struct cloud_opts cloud;
+};
+
+struct collector {
+	struct stage *st;
+	struct runs runs;
+	struct sources sources;
+	struct cloud cloud;
+	struct config *config, *retired; /* a retired one may still be in use by a source */
+	const struct collector_opts *opts;
+	size_t busy; /* runs that something outside is still asked about */
+	bool is_ending, is_stopping;
+};
+
+/* run.finished of these data; the event is the caller's. */
+MUST_CHECK int collector_event(const struct run *r, struct json *data, struct event *ev,
+			       char why[EVENT_WHY_SIZE]);
+void collector_tell(struct collector *c, struct run *r, struct json *data_take);
+/* Nothing more will be said of it. */
+void collector_close(struct collector *c, struct run *r);
+
+#endif
