@@ -6,6 +6,7 @@
 #include "cmd/collector/amend.h"
 #include "cmd/collector/bookkeeping.h"
 #include "cmd/collector/finish.h"
+#include "cmd/collector/kept.h"
 #include "cmd/collector/log_environments.h"
 #include "common/base/log.h"
 
@@ -18,6 +19,12 @@ void amend_close_if_over(struct collector *c, struct run *r)
 
 	if (is_last && r->state == RUN_TOLD && r->sources_left == 0 && !r->ask)
 		collector_close(c, r);
+}
+
+static void add_figures(struct json *data, struct json *external_take)
+{
+	json_put(data, "external", external_take);
+	objectives_judge_figures(data);
 }
 
 void amend(struct collector *c, struct run *r, struct json *cloud_take)
@@ -33,8 +40,7 @@ void amend(struct collector *c, struct run *r, struct json *cloud_take)
 		json_put_str(cloud_take, "read_at", now);
 		json_put(data, "cloud", cloud_take);
 	}
-	json_put(data, "external", run_external(r));
-	objectives_judge_figures(data);
+	add_figures(data, run_external(r));
 	if (json_get_int(data, "rev", 0) <= told_rev)
 		json_put_int(data, "rev", told_rev + 1);
 	r->is_dirty = false;
@@ -75,9 +81,16 @@ static bool may_be_amended(const struct run *r)
 	       strcmp(interval, estimate_basis_name(BASIS_ENVIRONMENTS)) != 0;
 }
 
+bool amend_may_name_environments(const struct collector *c, const struct run *r)
+{
+	return c->environments || cloud_wants_environments(&c->cloud, r);
+}
+
 void amend_ask_cloud(struct collector *c, struct run *r)
 {
-	if (may_be_amended(r) && cloud_ask_environments(&c->cloud, r)) {
+	if (c->environments && may_be_amended(r))
+		amend_with_environments(r, c->environments);
+	else if (may_be_amended(r) && cloud_ask_environments(&c->cloud, r)) {
 		c->busy++;
 		return;
 	}
@@ -99,31 +112,58 @@ void amend_with_cloud_figures(struct run *r, struct json *cloud_take)
 	amend_close_if_over(c, r);
 }
 
+/*
+ * As it comes out of the run and these logs alone, whatever has been told of it meanwhile, so that
+ * it can be drawn again.
+ */
+static void keep(const struct collector *c, const struct run *r, const struct json *answer,
+		 const struct json *judged)
+{
+	const char *dir = stage_state_dir(c->st);
+	char why[EVENT_WHY_SIZE];
+	struct json *data;
+	struct event ev;
+
+	if (!dir || c->environments)
+		return;
+	data = finish_amended(judged, r->last);
+	add_figures(data, json_arr());
+	if (collector_event(r, data, &ev, why) == 0) {
+		kept_logs_write(dir, r->id, answer, ev.line, ev.line_bytes);
+		event_release(&ev);
+	}
+	json_free(data);
+}
+
 bool amend_with_environments(struct run *r, const struct json *answer)
 {
 	size_t owed = run_shards_owed(r);
 	struct json **shards = run_shards_data(r, owed), *data = NULL;
 	struct named_calls n = {0};
+	bool is_enough = true;
 
 	for (size_t i = 0; i < owed; i++) {
 		struct json *named = log_environments_put(shards[i], log_stream_of, answer, &n);
 
 		json_free(shards[i]);
 		shards[i] = named;
+		is_enough = is_enough && named;
 	}
-	if (named_calls_suffice(&n))
+	is_enough = is_enough && named_calls_suffice(&n);
+	if (is_enough)
 		data = log_environments_judge(r->plan, shards, owed, r->last);
 	else
 		log_warn("run %s: the logs name the environments of %zu of %zu calls", r->id,
 			 n.named, n.asked);
 	run_shards_free(shards, owed);
 	if (data) {
+		keep(r->owner, r, answer, data);
 		json_put_int(data, "rev", json_get_int(r->told, "rev", 0));
 		json_free(r->told);
 		r->told = data;
 		amend(r->owner, r, NULL);
 	}
-	return named_calls_suffice(&n);
+	return is_enough;
 }
 
 void amend_environments_over(struct run *r)

@@ -28,6 +28,8 @@ void amend_if_due(struct collector *c, struct run *r);
  */
 void amend_close_if_over(struct collector *c, struct run *r);
 
+/* Whether logs may name them afterwards, so that its shards are to be kept. */
+bool amend_may_name_environments(const struct collector *c, const struct run *r);
 /* After the first verdict: the logs, if they are wanted, and then the figures. */
 void amend_ask_cloud(struct collector *c, struct run *r);
 

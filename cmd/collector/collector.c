@@ -159,7 +159,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	gathered_free(g);
 	free(j);
 	run_shards_free(shards, owed);
-	r->keeps_shards = cloud_wants_environments(&c->cloud, r);
+	r->keeps_shards = amend_may_name_environments(c, r);
 	/* When others answer is not in the recorded events, so what they say waits for the
 	 * amendment. */
 	r->is_dirty = r->reports.count > 0 || json_len(r->figures) > 0;
@@ -285,6 +285,17 @@ static int load_config(struct collector *c, struct config **out)
 	return rc ? EXIT_USAGE : EXIT_FINE;
 }
 
+/* A kept answer of the logs, where one is given. */
+static int load_environments(struct collector *c)
+{
+	const char *path = c->opts->environments;
+	int rc = path ? kept_logs_read(path, &c->environments) : 0;
+
+	if (rc != 0)
+		log_error("cannot read what logs said in %s: %s", path, strerror(-rc));
+	return rc ? EXIT_USAGE : EXIT_FINE;
+}
+
 static int open_collector(struct stage *st, void *opts, void **ctx)
 {
 	struct collector *c = x_calloc(1, sizeof(*c));
@@ -293,7 +304,10 @@ static int open_collector(struct stage *st, void *opts, void **ctx)
 	c->st = st;
 	c->opts = opts;
 	code = load_config(c, &c->config);
+	if (code == EXIT_FINE)
+		code = load_environments(c);
 	if (code != EXIT_FINE) {
+		config_free(c->config);
 		free(c);
 		return code;
 	}
@@ -406,6 +420,7 @@ static int close_collector(struct stage *st, void *ctx)
 	runs_release(&c->runs, before_close);
 	config_free(c->config);
 	config_free(c->retired);
+	json_free(c->environments);
 	free(c);
 	return EXIT_FINE;
 }
@@ -418,6 +433,8 @@ static const struct opt opts[] = {
 	 "figures count this long after the load (an account with an endpoint: at once)"},
 	{"cloud-every", 0, OPT_DURATION_MS, ROW(cloud.every_ms), "TIME", "30s",
 	 "between two reads, which must agree"},
+	{"environments", 0, OPT_STRING, ROW(environments), "FILE", NULL,
+	 "what the logs said of the run that comes (STATE/kept/RUN.logs), instead of asking"},
 };
 
 int main(int argc, char **argv)

@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/collector/ask_cloud.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 
 #define FOLDER "kept"
+#define EVENTS ".ndjson"
+#define LOGS ".logs"
 
 void kept_begin(struct buf *lines, const struct run *r)
 {
@@ -35,7 +38,7 @@ static char *oldest_in(const char *folder, size_t *count)
 
 	*count = 0;
 	while (d && (e = readdir(d)) != NULL) {
-		if (!strstr(e->d_name, ".ndjson") || fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+		if (!strstr(e->d_name, EVENTS) || fstatat(dirfd(d), e->d_name, &st, 0) != 0)
 			continue;
 		(*count)++;
 		if (name &&
@@ -51,27 +54,36 @@ static char *oldest_in(const char *folder, size_t *count)
 	return name;
 }
 
+static void forget(const char *folder, const char *name)
+{
+	char *path = x_asprintf("%s/%s", folder, name);
+	char *logs = x_asprintf("%.*s" LOGS, (int)(strlen(path) - strlen(EVENTS)), path);
+
+	if (unlink(logs) != 0 && errno != ENOENT)
+		log_warn("cannot remove %s: %s", logs, strerror(errno));
+	if (unlink(path) != 0)
+		log_warn("cannot remove %s; more than %d runs are kept", path, KEPT_RUNS_MAX);
+	free(logs);
+	free(path);
+}
+
 static void forget_oldest(const char *folder)
 {
 	size_t count;
-	char *name = oldest_in(folder, &count), *path = x_asprintf("%s/%s", folder, name);
+	char *name = oldest_in(folder, &count);
 
-	if (count > KEPT_RUNS_MAX && unlink(path) != 0)
-		log_warn("cannot remove %s; more than %d runs are kept", path, KEPT_RUNS_MAX);
-	free(path);
+	if (name && count > KEPT_RUNS_MAX)
+		forget(folder, name);
 	free(name);
 }
 
-void kept_write(const char *state_dir, const char *run, struct buf *lines, const char *finished,
-		size_t finished_bytes)
+static void write_file(const char *state_dir, const char *run, const char *kind,
+		       const struct buf *lines)
 {
 	char *folder = x_asprintf("%s/" FOLDER, state_dir);
-	char *path = x_asprintf("%s/%s.ndjson", folder, run);
-	int rc;
+	char *path = x_asprintf("%s/%s%s", folder, run, kind);
+	int rc = buf_is_over(lines) ? -E2BIG : fs_mkdirs(folder, 0700);
 
-	buf_add(lines, finished, finished_bytes);
-	buf_addc(lines, '\n');
-	rc = buf_is_over(lines) ? -E2BIG : fs_mkdirs(folder, 0700);
 	if (rc == 0)
 		rc = fs_write_atomic(path, buf_str(lines), lines->len_bytes, 0600);
 	if (rc != 0)
@@ -82,4 +94,35 @@ void kept_write(const char *state_dir, const char *run, struct buf *lines, const
 		forget_oldest(folder);
 	free(path);
 	free(folder);
+}
+
+void kept_write(const char *state_dir, const char *run, struct buf *lines, const char *finished,
+		size_t finished_bytes)
+{
+	buf_add(lines, finished, finished_bytes);
+	buf_addc(lines, '\n');
+	write_file(state_dir, run, EVENTS, lines);
+}
+
+void kept_logs_write(const char *state_dir, const char *run, const struct json *answer,
+		     const char *finished, size_t finished_bytes)
+{
+	struct buf lines = BUF_INIT(KEPT_MAX_BYTES);
+
+	json_write(answer, &lines);
+	buf_addf(&lines, "\n%.*s\n", (int)finished_bytes, finished);
+	write_file(state_dir, run, LOGS, &lines);
+	buf_release(&lines);
+}
+
+int kept_logs_read(const char *path, struct json **out)
+{
+	struct buf lines = BUF_INIT(KEPT_MAX_BYTES);
+	int rc = fs_read(path, &lines);
+
+	if (rc == 0)
+		rc = json_parse(buf_str(&lines), strcspn(buf_str(&lines), "\n"),
+				ASK_CLOUD_ANSWER_MAX_BYTES, out, NULL);
+	buf_release(&lines);
+	return rc;
 }

@@ -10,6 +10,7 @@
 
 struct collector_opts {
 	struct cloud_opts cloud;
+	const char *environments; /* what logs said of a run, kept; NULL = none */
 };
 
 struct collector {
@@ -19,7 +20,8 @@ struct collector {
 	struct cloud cloud;
 	struct config *config, *retired; /* a retired one may still be in use by a source */
 	const struct collector_opts *opts;
-	size_t busy; /* runs that something outside is still asked about */
+	struct json *environments; /* of opts->environments; NULL = the logs are asked */
+	size_t busy;		   /* runs that something outside is still asked about */
 	bool is_ending, is_stopping;
 };
 

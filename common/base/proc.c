@@ -258,14 +258,18 @@ struct talk {
 	struct buf *out, *err;
 };
 
+/* One that does not read to the end must not end us. */
 static void feed(struct talk *t)
 {
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 	ssize_t n = write(t->p->in, buf_str(t->input) + t->written_bytes,
 			  t->input->len_bytes - t->written_bytes);
+	int error = errno;
 
+	signal(SIGPIPE, before);
 	if (n > 0)
 		t->written_bytes += (size_t)n;
-	if ((n < 0 && errno != EAGAIN && errno != EINTR) || t->written_bytes == t->input->len_bytes)
+	if ((n < 0 && error != EAGAIN && error != EINTR) || t->written_bytes == t->input->len_bytes)
 		close_fd(&t->p->in);
 }
 

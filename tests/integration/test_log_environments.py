@@ -2,6 +2,7 @@
 import base64
 import http.server
 import json
+import os
 import struct
 import threading
 import uuid
@@ -163,12 +164,51 @@ def unnamed():
     return event, streams
 
 
-def collect(logs, event, pages):
+def collect(logs, event, pages, *options):
     logs.pages = list(pages)
-    result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", "100ms", input=[planned(), event],
+    result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", "100ms", *options, input=[planned(), event],
                 env=KEYS)
     assert result.code == 0, result.errors
     return result, [e["data"] for e in result.of("run.finished")]
+
+
+def recompute(name):
+    return pl("plimsoll", "recompute", *name)
+
+
+def test_the_amendment_is_drawn_again(logs, tmp_path):
+    event, streams = unnamed()
+    told = collect(logs, event, [reports(streams)], "--state", tmp_path / "s")[1]
+    kept = tmp_path / "s/kept"
+    assert sorted(f.suffix for f in kept.iterdir()) == [".logs", ".ndjson"]
+    for name in (["--state", tmp_path / "s", told[0]["run"]["id"]], [next(kept.glob("*.ndjson"))]):
+        r = recompute(name)
+        assert r.code == 0 and r.text.count("the same") == 2 and ", by the logs  the same" in r.text, (r.text, r.errors)
+        assert [line.split()[-1] for line in r.text.splitlines()] == [t["verdict"] for t in told]
+    said = next(kept.glob("*.logs"))
+    answer, last = said.read_text().splitlines()
+    assert json.loads(last)["data"]["basis"] == told[1]["basis"] and json.loads(last)["data"]["metrics"] == told[1]["metrics"]
+    other = json.loads(answer)
+    one, two = [i for i, name in enumerate(other["streams"]) if "[1]" in name][:2]
+    merged = {call: one if i == two else i for call, i in other["calls"].items()}
+    said.write_text(json.dumps({**other, "calls": merged}) + "\n" + last + "\n")
+    r = recompute(name)
+    assert r.code == 1 and "came out otherwise" in r.text and r.text.count("the same") == 1, r.text
+    said.write_text("{\n" + last + "\n")
+    assert recompute(name).code == 111
+
+
+def test_what_the_logs_said_goes_with_its_run(logs, tmp_path):
+    event, streams = unnamed()
+    kept = tmp_path / "s/kept"
+    kept.mkdir(parents=True, mode=0o700)
+    for i in range(100):
+        for kind in ("ndjson", "logs"):
+            (kept / f"r{i}.{kind}").touch()
+        os.utime(kept / f"r{i}.ndjson", (1000 + i, 1000 + i))
+    collect(logs, event, [reports(streams)], "--state", tmp_path / "s")
+    assert sorted(f.suffix for f in kept.iterdir()) == [".logs"] * 100 + [".ndjson"] * 100
+    assert not (kept / "r0.logs").exists() and (kept / "r1.logs").exists()
 
 
 def reports(streams):

@@ -244,6 +244,20 @@ static void children(void **state)
 	close(57);
 }
 
+static void a_child_that_does_not_read(void **state)
+{
+	struct buf in = BUF_INIT(1u << 20), out = BUF_INIT(10);
+	const char *const argv[] = {"true", NULL};
+	struct proc_spec spec = {.argv = argv};
+
+	(void)state;
+	while (in.len_bytes < 200000) /* more than a pipe holds */
+		buf_adds(&in, "nobody reads this\n");
+	assert_int_equal(proc_run(&spec, &in, 5000, &out, NULL), 0);
+	buf_release(&in);
+	buf_release(&out);
+}
+
 /* A program that took too long may have started others: none of them stays behind. */
 /* It sees the memory as it was, changes only its own, and has none of our descriptors. */
 static int adds_and_looks(void *ctx)
@@ -442,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_plain_file_is_always_ready),
 		cmocka_unit_test(a_guard_runs_before_all_and_after_a_gap),
 		cmocka_unit_test(children),
+		cmocka_unit_test(a_child_that_does_not_read),
 		cmocka_unit_test(a_copy_of_ourselves),
 		cmocka_unit_test(grandchildren_are_killed_too),
 		cmocka_unit_test(options),
