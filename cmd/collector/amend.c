@@ -1,6 +1,7 @@
 /*
  * amend.c - the amendments of a run.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/collector/amend.h"
@@ -135,6 +136,26 @@ static void keep(const struct collector *c, const struct run *r, const struct js
 	json_free(data);
 }
 
+/* Data of run.finished as it is with these shards, or NULL when the names are not believed. */
+static struct json *judge_named(const struct run *r, struct json *const *named, size_t owed)
+{
+	struct gathered *g = gather_run(r->plan, (const struct json *const *)named, owed);
+	struct judgement *j = x_calloc(1, sizeof(*j));
+	struct judge_facts facts = {0};
+	struct json *data = NULL;
+
+	judge_run(r->plan, g, &facts, j);
+	if (j->interval_basis == BASIS_ENVIRONMENTS) {
+		data = finish_judged(r->plan, g, j, r->last);
+		json_put_str(json_get(data, "basis"), "environments_from", "logs");
+		collector_remember(r->owner, r, g, j);
+	}
+	judgement_release(j);
+	free(j);
+	gathered_free(g);
+	return data;
+}
+
 bool amend_with_environments(struct run *r, const struct json *answer)
 {
 	size_t owed = run_shards_owed(r);
@@ -151,7 +172,7 @@ bool amend_with_environments(struct run *r, const struct json *answer)
 	}
 	is_enough = is_enough && named_calls_suffice(&n);
 	if (is_enough)
-		data = log_environments_judge(r->plan, shards, owed, r->last);
+		data = judge_named(r, shards, owed);
 	else
 		log_warn("run %s: the logs name the environments of %zu of %zu calls", r->id,
 			 n.named, n.asked);

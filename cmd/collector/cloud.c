@@ -19,9 +19,8 @@ struct cloud_ask {
 	struct run *run;
 	struct child child;
 	struct loop_timer next; /* the next question */
-	struct mono give_up;
-	struct json *before; /* the last answer */
-	int reads_left;	     /* of logs */
+	struct json *before;	/* the last answer */
+	int reads_left;		/* of logs */
 	bool is_check;
 };
 
@@ -103,6 +102,25 @@ static struct cloud_ask *new_ask(struct cloud *c, struct run *r)
 	return ask;
 }
 
+/* --wait-cloud is one time for all that a run is asked for. */
+static void set_until(const struct cloud *c, struct run *r)
+{
+	if (r->cloud_until.ns == 0)
+		r->cloud_until = mono_add_ns(mono_now(), c->opts->wait_ms * NS_PER_MS);
+}
+
+/* After --cloud-every, or when the time is over if that comes first. False: it is over. */
+static bool ask_again(struct cloud_ask *ask)
+{
+	struct mono next = mono_add_ns(mono_now(), ask->owner->opts->every_ms * NS_PER_MS);
+	struct mono until = ask->run->cloud_until;
+
+	if (!mono_is_before(mono_now(), until))
+		return false;
+	loop_timer_set(ask->owner->loop, &ask->next, mono_is_before(until, next) ? until : next);
+	return true;
+}
+
 /* Figures. */
 
 static void end_figures(struct cloud_ask *ask)
@@ -121,19 +139,13 @@ static void on_figures(struct child *child, int code, const struct buf *output)
 	struct json *answer = answer_of(code, output);
 	bool is_settled = answer && json_get(answer, "invocations") && ask->before &&
 			  json_is_equal(answer, ask->before);
-	struct mono next = mono_add_ns(mono_now(), ask->owner->opts->every_ms * NS_PER_MS);
 
 	if (answer) {
 		json_free(ask->before);
 		ask->before = answer;
 	}
-	if (is_settled || !mono_is_before(mono_now(), ask->give_up)) {
+	if (is_settled || !ask_again(ask))
 		end_figures(ask);
-		return;
-	}
-	if (mono_is_before(ask->give_up, next))
-		next = ask->give_up;
-	loop_timer_set(ask->owner->loop, &ask->next, next);
 }
 
 static void ask_now(struct loop *l, struct loop_timer *t)
@@ -152,8 +164,7 @@ static void ask_now(struct loop *l, struct loop_timer *t)
 }
 
 /* How long until a first read can be believed; never past the time to give up. */
-static int64_t first_wait_ms(const struct cloud *c, const struct run *r,
-			     const struct config_account *a, int64_t settle_ms)
+static int64_t first_wait_ms(const struct run *r, const struct config_account *a, int64_t settle_ms)
 {
 	const char *text = json_get_str(r->told, "load_ended_at");
 	int64_t left_ms = has_own_endpoint(a) ? 0 : settle_ms;
@@ -161,8 +172,8 @@ static int64_t first_wait_ms(const struct cloud *c, const struct run *r,
 
 	if (left_ms > 0 && text && wall_parse_rfc3339(text, &ended) == 0)
 		left_ms -= wall_diff_ns(wall_now(), ended) / NS_PER_MS;
-	left_ms = MAX_OF(left_ms, 0);
-	return MIN_OF(left_ms, c->opts->wait_ms);
+	left_ms = MIN_OF(left_ms, mono_diff_ns(r->cloud_until, mono_now()) / NS_PER_MS);
+	return MAX_OF(left_ms, 0);
 }
 
 bool cloud_ask_figures(struct cloud *c, struct run *r)
@@ -175,9 +186,8 @@ bool cloud_ask_figures(struct cloud *c, struct run *r)
 		return false;
 	ask = new_ask(c, r);
 	ask->next.run = ask_now;
-	ask->give_up = mono_add_ns(mono_now(), c->opts->wait_ms * NS_PER_MS);
-	loop_timer_set_in(c->loop, &ask->next,
-			  first_wait_ms(c, r, a, c->opts->settle_ms) * NS_PER_MS);
+	set_until(c, r);
+	loop_timer_set_in(c->loop, &ask->next, first_wait_ms(r, a, c->opts->settle_ms) * NS_PER_MS);
 	return true;
 }
 
@@ -199,10 +209,8 @@ static void on_logs(struct child *child, int code, const struct buf *output)
 	struct json *answer = answer_of(code, output);
 	bool is_enough = !answer || c->environments(ask->run, answer);
 
-	if (is_enough || --ask->reads_left == 0)
+	if (is_enough || --ask->reads_left == 0 || !ask_again(ask))
 		end_environments(ask);
-	else
-		loop_timer_set_in(c->loop, &ask->next, c->opts->every_ms * NS_PER_MS);
 	json_free(answer);
 }
 
@@ -251,9 +259,10 @@ bool cloud_ask_environments(struct cloud *c, struct run *r)
 		return false;
 	ask = new_ask(c, r);
 	ask->next.run = read_logs;
+	set_until(c, r);
 	ask->reads_left = CLOUD_LOGS_READS;
 	loop_timer_set_in(c->loop, &ask->next,
-			  first_wait_ms(c, r, a, CLOUD_LOGS_AFTER_MS) * NS_PER_MS);
+			  first_wait_ms(r, a, CLOUD_LOGS_AFTER_MS) * NS_PER_MS);
 	return true;
 }
 

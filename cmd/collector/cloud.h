@@ -3,8 +3,8 @@
  *
  * Figures (after the first verdict): CloudWatch's points come late, so a read counts only when the
  * load ended --cloud-settle ago (at once where the account has an endpoint of its own: an
- * emulator), and is believed when the next one says the same. When --wait-cloud is over the last
- * read stands, unconfirmed.
+ * emulator), and is believed when the next one says the same. When --wait-cloud is over (one time
+ * for all that a run is asked for) the last read stands, unconfirmed.
  *
  * Environments (after the first verdict, before figures; where the account says so and the answers
  * did not name them): the function's logs come late too, so they are read CLOUD_LOGS_AFTER_MS after

@@ -106,9 +106,8 @@ static void remember_call_time(const struct collector *c, const struct run *r,
 	free(key);
 }
 
-/* What it measured, for later runs that have no old version to call. */
-static void remember_figures(const struct collector *c, const struct run *r,
-			     const struct gathered *g, const struct judgement *j)
+void collector_remember(const struct collector *c, const struct run *r, const struct gathered *g,
+			const struct judgement *j)
 {
 	struct json *doc, *added;
 	char *key;
@@ -154,7 +153,7 @@ static void tell(struct collector *c, struct run *r, const char *changed)
 	judge_run(r->plan, g, &facts, j);
 	data = finish_judged(r->plan, g, j, r->last);
 	remember_call_time(c, r, g);
-	remember_figures(c, r, g, j);
+	collector_remember(c, r, g, j);
 	judgement_release(j);
 	gathered_free(g);
 	free(j);

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/collector/finish.h"
 #include "cmd/collector/log_environments.h"
 #include "common/base/strmap.h"
+#include "common/digest/digest.h"
 #include "common/measure/calls.h"
 
+#define NAME_HASH_BYTES 4 /* of a name, as the loader has it */
 #define CALLS_TEXT_MAX_BYTES (1024u * 1024u)
 
 /* Its place in instances, from 1; 0 when there is no room for one more. */
@@ -17,7 +18,12 @@ static uint16_t place_of(struct strmap *places, struct json *instances, const ch
 	uintptr_t place = (uintptr_t)strmap_get(places, name);
 
 	if (place == 0 && places->count < UINT16_MAX) {
-		json_push(instances, json_new_str(name));
+		uint8_t sha[SHA256_BYTES];
+		char hash[2 * NAME_HASH_BYTES + 1];
+
+		digest_sha256(name, strlen(name), sha);
+		digest_hex(sha, NAME_HASH_BYTES, hash);
+		json_push(instances, json_new_str(hash));
 		place = places->count + 1;
 		strmap_put(places, name, (void *)place);
 	}
@@ -72,23 +78,4 @@ const char *log_stream_of(const void *answer, const char *id)
 	return json_is(place, JSON_T_INT) && json_int(place) >= 0
 		       ? json_str(json_elem(json_get(answer, "streams"), (size_t)json_int(place)))
 		       : NULL;
-}
-
-struct json *log_environments_judge(const struct json *plan, struct json *const *named,
-				    size_t count, struct wall now)
-{
-	struct gathered *g = gather_run(plan, (const struct json *const *)named, count);
-	struct judgement *j = x_calloc(1, sizeof(*j));
-	struct judge_facts facts = {0};
-	struct json *data = NULL;
-
-	judge_run(plan, g, &facts, j);
-	if (j->interval_basis == BASIS_ENVIRONMENTS) {
-		data = finish_judged(plan, g, j, now);
-		json_put_str(json_get(data, "basis"), "environments_from", "logs");
-	}
-	judgement_release(j);
-	free(j);
-	gathered_free(g);
-	return data;
 }

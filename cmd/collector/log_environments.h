@@ -11,7 +11,7 @@
  *
  * Where each call has a stream of its own (an emulator) the judge does not believe the names, and
  * says what it said without them: there is nothing to tell again unless the basis has become that
- * of environments.
+ * of environments (amend.c).
  */
 #ifndef PLIMSOLL_COLLECTOR_LOG_ENVIRONMENTS_H
 #define PLIMSOLL_COLLECTOR_LOG_ENVIRONMENTS_H
@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/base/clock.h"
 #include "common/json/json.h"
 
 #define NAMED_SHARE_MIN 0.9 /* of the calls; below, the logs have not all come in */
@@ -31,8 +30,8 @@ struct named_calls {
 
 /*
  * stream_of gives the log stream of a request id, or NULL. The shard's own names are replaced: logs
- * and answers name the same environment differently. NULL when the shard has no packed calls that
- * can be read. Counts are added to n.
+ * and answers name the same environment differently. Names are hashed, as the loader's are. NULL
+ * when the shard has no packed calls that can be read. Counts are added to n.
  */
 struct json *log_environments_put(const struct json *shard,
 				  const char *(*stream_of)(const void *ctx, const char *id),
@@ -40,8 +39,5 @@ struct json *log_environments_put(const struct json *shard,
 bool named_calls_suffice(const struct named_calls *n);
 /* stream_of for an answer to "environments" (ask_cloud.h). */
 const char *log_stream_of(const void *answer, const char *id);
-/* Data of run.finished as it is with these shards, or NULL when the names are not believed. */
-struct json *log_environments_judge(const struct json *plan, struct json *const *named,
-				    size_t count, struct wall now);
 
 #endif

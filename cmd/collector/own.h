@@ -5,6 +5,7 @@
 #define PLIMSOLL_COLLECTOR_OWN_H
 
 #include "cmd/collector/cloud.h"
+#include "cmd/collector/judge.h"
 #include "cmd/collector/sources.h"
 #include "common/stage/stage.h"
 
@@ -29,6 +30,9 @@ struct collector {
 MUST_CHECK int collector_event(const struct run *r, struct json *data, struct event *ev,
 			       char why[EVENT_WHY_SIZE]);
 void collector_tell(struct collector *c, struct run *r, struct json *data_take);
+/* What it measured, for later runs: before it is told, so that both go out together on the bus. */
+void collector_remember(const struct collector *c, const struct run *r, const struct gathered *g,
+			const struct judgement *j);
 /* Nothing more will be said of it. */
 void collector_close(struct collector *c, struct run *r);
 

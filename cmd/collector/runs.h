@@ -58,8 +58,9 @@ struct run {
 	/* own.h's */
 	struct collector *owner;
 	struct loop_timer amend_timer;
-	size_t sources_left;   /* programs that have not ended */
-	struct cloud_ask *ask; /* at work for this run, or NULL */
+	size_t sources_left;	 /* programs that have not ended */
+	struct cloud_ask *ask;	 /* at work for this run, or NULL */
+	struct mono cloud_until; /* the cloud is asked so long; 0 = it has not been asked yet */
 };
 
 struct runs {

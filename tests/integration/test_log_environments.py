@@ -1,11 +1,14 @@
 """Environments from the function's logs: answers of FilterLogEvents, replayed to the program that asks."""
 import base64
+import concurrent.futures
 import http.server
 import json
 import os
 import struct
 import threading
+import time
 import uuid
+from datetime import datetime, timezone
 
 import pytest
 from helpers.programs import pl
@@ -148,15 +151,15 @@ def test_no_more_than_a_hundred_pages(logs):
     assert len(read["answer"]["calls"]) == len(logs.asked) == 100 and read["is_cut"]
 
 
-def unnamed():
+def unnamed(rounds=250, names=None):
     """A result whose calls have request ids and no environments, and what the logs say of each."""
-    event, streams = shard(add_us=9000, rounds=250), {}
+    event, streams = shard(add_us=9000, rounds=rounds), {}
     packed = base64.b64decode(event["data"]["calls"])
     count, out = struct.unpack("<I", packed[4:8])[0], packed[:12]
     for i in range(count):
         record = bytearray(packed[12 + i * 33:12 + (i + 1) * 33])
         assert len(record) == 33 and record[32] == 0
-        place, call = struct.unpack("<H", record[10:12])[0], call_id(i).encode()
+        place, call = struct.unpack("<H", record[10:12])[0], (names[i] if names else call_id(i)).encode()
         streams[call.decode()] = "2026/11/23/[%d]%s" % (1 + (place > 4), event["data"]["instances"][place - 1])
         record[10:12], record[32] = b"\0\0", len(call)
         out += bytes(record) + call
@@ -164,9 +167,9 @@ def unnamed():
     return event, streams
 
 
-def collect(logs, event, pages, *options):
+def collect(logs, event, pages, *options, every="100ms"):
     logs.pages = list(pages)
-    result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", "100ms", *options, input=[planned(), event],
+    result = pl("collector", "--config", logs.config, "--wait-cloud", "2s", "--cloud-every", every, *options, input=[planned(), event],
                 env=KEYS)
     assert result.code == 0, result.errors
     return result, [e["data"] for e in result.of("run.finished")]
@@ -236,6 +239,30 @@ def test_no_amendment(logs, pages):
     answers = {"half": [page([report(c, s) for i, (c, s) in enumerate(streams.items()) if i % 2])] * 2,
                "a-stream-a-call": [page([report(c, "s/" + c) for c in streams])],
                "denied": [(400, {"__type": "AccessDeniedException", "message": "not authorized"})]}[pages]
-    result, told = collect(logs, event, answers)
+    began = time.monotonic()
+    result, told = collect(logs, event, answers, every="60s")
+    assert time.monotonic() - began < 30, "--wait-cloud is over after 2 s"
     assert [d["rev"] for d in told] == [0], result.errors
     assert ("logs:FilterLogEvents" in result.errors) == (pages == "denied")
+
+
+def test_an_emulator_where_each_call_has_a_stream_of_its_own(cloud, logs):
+    """Its reports are read and found, all of them, and are no environments: nothing is told again."""
+    fn = cloud.create("hello", sleep_ms=1)
+    began = datetime.now(timezone.utc)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: fn.client.invoke(FunctionName="hello"), range(160)))
+    took = datetime.now(timezone.utc) - began
+    logs.config.write_text(logs.config.read_text().replace(f"http://127.0.0.1:{logs.server_port}", cloud.server.url))
+    env = {k: v for k, v in cloud.env().items() if k != "AWS_ENDPOINT_URL"}
+    said = streams(pl("collector", "--ask-cloud", env=env, input=[
+        {"config": str(logs.config), "account": "prod", "function": "hello", "want": "environments",
+         "from": began.isoformat(), "to": (began + 2 * took).isoformat()}]))
+    assert len(said) == len(set(said.values())) == 160
+    event = unnamed(rounds=20, names=sorted(said))[0]
+    event["data"].update(started_at=began.isoformat(timespec="milliseconds").replace("+00:00", "Z"), duration_ms=int(took.total_seconds() * 1000))
+    r = pl("collector", "--config", logs.config, "--wait-cloud", "1s", "--cloud-every", "100ms", input=[planned(), event], env=env)
+    told = [e["data"] for e in r.of("run.finished")]
+    assert r.code == 0 and not r.errors and told[-1]["cloud"]["invocations"] >= 160, r
+    assert [(d["outcome"], d["basis"]["interval"] == "environments") for d in told] == [("valid", False)] * 2, [d["basis"] for d in told]
+    assert not any("environments_from" in d["basis"] for d in told)

@@ -128,6 +128,7 @@ def test_the_last_word_is_what_the_logs_say(aws, pushgateway, tmp_path):
     first, second = [page.split("amended, ") for page in r.text.split("\ncannot-tell ")]
     assert "it was cannot-tell" in first[1] and "it was cannot-tell" in second[1], r.text
     assert "worse (unconfirmed)" in first[0] and "A second run confirmed it." in second[1], r.text
+    assert re.search(r"again [\d.]+ m?s later: \d+ of \d+ environments had answered the first run too", second[1]), r.text
     with sqlite3.connect(archive) as db:
         rows = db.execute("select rev, verdict, is_confirmed, purpose from runs order by finished_ms, rev").fetchall()
         last = db.execute("select verdict from last_revisions").fetchall()
