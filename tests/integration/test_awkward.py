@@ -39,7 +39,7 @@ WORKERS = 24
 CURL = {5: "dns", 6: "dns", 7: "connect", 18: "connect", 52: "connect", 55: "connect", 56: "connect",
         35: "tls", 51: "tls", 58: "tls", 60: "tls", 1: "http_error", 8: "http_error", 16: "http_error", 27: "http_error", 100: "http_error",
         92: "connect"}
-CURL_TIMEOUTS = {"Connection timed out": "connect", "Operation timed out": "timeout", "Resolving timed out": "dns"}
+CURL_TIMEOUTS = {"Connection timed out": "connect", "SSL connection timeout": "connect", "Operation timed out": "timeout", "Resolving timed out": "dns"}
 
 NO_SERVER = {
     "refused": case(None, "connect"),
